@@ -1,0 +1,2 @@
+//! The PV block front end.
+#![cfg_attr(not(test), no_std)]

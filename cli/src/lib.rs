@@ -1,0 +1,1 @@
+//! The minios command: xl.cfg from TOML, and image post-processing.

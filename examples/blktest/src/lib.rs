@@ -1,0 +1,2 @@
+//! Example guest: blktest.
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,2 @@
+//! Example guest: crash.
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,2 @@
+//! Example guest: echo.
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,2 @@
+//! Example guest: hello.
+#![cfg_attr(not(test), no_std)]

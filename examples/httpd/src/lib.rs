@@ -1,0 +1,2 @@
+//! Example guest: httpd.
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,2 @@
+//! Example guest: xenstore-ls.
+#![cfg_attr(not(test), no_std)]

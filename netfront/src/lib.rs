@@ -1,0 +1,2 @@
+//! The PV network front end.
+#![cfg_attr(not(test), no_std)]

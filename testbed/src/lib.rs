@@ -1,0 +1,1 @@
+//! Real Xen and a Debian dom0 inside QEMU, for tests.

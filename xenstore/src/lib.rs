@@ -1,0 +1,2 @@
+//! XenStore: wire format, client, and the xenbus device state machine.
+#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,2 @@
+//! The project's recipes: run, test, xen, smoke, image.
+fn main() {}
