@@ -1,0 +1,52 @@
+//! `io/blkif.h`: block front end and back end.
+
+pub const OP_READ: u8 = 0;
+pub const OP_WRITE: u8 = 1;
+pub const OP_WRITE_BARRIER: u8 = 2;
+pub const OP_FLUSH_DISKCACHE: u8 = 3;
+pub const OP_DISCARD: u8 = 5;
+pub const OP_INDIRECT: u8 = 6;
+
+pub const MAX_SEGMENTS_PER_REQUEST: usize = 11;
+
+pub const RSP_OKAY: i16 = 0;
+pub const RSP_ERROR: i16 = -1;
+pub const RSP_EOPNOTSUPP: i16 = -2;
+
+/// Bits of the backend's `info` key.
+pub const VDISK_CDROM: u32 = 1;
+pub const VDISK_REMOVABLE: u32 = 2;
+pub const VDISK_READONLY: u32 = 4;
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    pub gref: u32,
+    /// First and last 512-byte sector of the page, inclusive.
+    pub first_sect: u8,
+    pub last_sect: u8,
+    pub pad: u16,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    pub operation: u8,
+    pub nr_segments: u8,
+    pub handle: u16,
+    pub pad: u32,
+    pub id: u64,
+    /// In units of 512 bytes, whatever the sector size of the disk.
+    pub sector_number: u64,
+    pub seg: [Segment; MAX_SEGMENTS_PER_REQUEST],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    pub id: u64,
+    pub operation: u8,
+    pub pad: u8,
+    pub status: i16,
+    pub pad2: u32,
+}
