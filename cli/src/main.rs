@@ -1,0 +1,82 @@
+//! The `minios` command.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use minios_cli::cfg;
+
+/// Tools for Minios guests.
+#[derive(Parser)]
+#[command(name = "minios", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the xl.cfg of an application from its TOML file.
+    Cfg {
+        /// The application's file.
+        file: PathBuf,
+        /// Where to write; `-` is standard output. Without it the domain's name with .cfg, in the current folder.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// The folder that relative paths are made to start from.
+        #[arg(long)]
+        base: Option<PathBuf>,
+        /// Fail where the kernel, the ramdisk or a disk is missing, instead of warning.
+        #[arg(long)]
+        check_files: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Cfg { file, output, base, check_files } => write_cfg(&file, output, base, check_files),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_cfg(
+    file: &Path,
+    output: Option<PathBuf>,
+    base: Option<PathBuf>,
+    check_files: bool,
+) -> anyhow::Result<ExitCode> {
+    let source = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let output_folder = match output.as_deref().and_then(Path::parent) {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let settings = cfg::Settings { base, output_folder, check_files };
+    let generated = match cfg::generate(&file.to_string_lossy(), &source, &settings) {
+        Ok(generated) => generated,
+        Err(cfg::Problems(problems)) => {
+            for problem in problems {
+                eprintln!("error: {problem}");
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    for warning in &generated.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let output = output.unwrap_or_else(|| PathBuf::from(format!("{}.cfg", generated.name)));
+    if output.as_os_str() == "-" {
+        print!("{}", generated.text);
+    } else {
+        std::fs::write(&output, generated.text)
+            .with_context(|| format!("cannot write {}", output.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
