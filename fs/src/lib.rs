@@ -1,2 +1,42 @@
-//! A small VFS with read-only ext4 and initramfs.
+//! Read-only file systems behind a small VFS.
+//!
+//! - [`BlockRead`] is the seam to a disk; [`Cache`] stands between it and a file system.
+//! - [`FileSystem`] is what each file system offers: inodes, names, bytes. [`Ext4`] reads ext2/3/4 from a
+//!   disk, [`Archive`] serves a cpio (newc) or tar image in memory, in place.
+//! - [`Vfs`] joins file systems into one tree: mounts, `..`, symbolic links. [`File`] is an open file.
+//! - [`probe`] and [`mount_device`] find out by content what a disk holds.
+//!
+//! Nothing here trusts the bytes it reads: a broken or hostile image gives an [`Error`], never a panic, an
+//! endless loop or an allocation that the image's own size does not bound.
+//!
+//! No lock is held while a device is read, so cooperative threads may share one file system.
 #![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod archive;
+mod block;
+mod bytes;
+mod cache;
+mod error;
+mod ext4;
+mod filesystem;
+mod path;
+mod probe;
+mod vfs;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+
+#[cfg(test)]
+mod tests;
+
+pub use archive::{Archive, ArchiveBytes};
+pub use block::{BlockError, BlockRead};
+pub use cache::{Cache, CacheStats};
+pub use error::{Error, Result};
+pub use ext4::Ext4;
+pub use filesystem::{DirEntry, DirVisitor, FileSystem, Inode, Kind, Metadata};
+pub use probe::{Found, mount_device, probe};
+pub use vfs::{File, Vfs};

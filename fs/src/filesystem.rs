@@ -1,0 +1,103 @@
+//! What every file system offers.
+
+use crate::{Error, Result};
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+/// The number of a file within its file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Inode(pub u64);
+
+/// What a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device node, pipe or socket.
+    Special,
+}
+
+impl Kind {
+    /// The kind in the top four bits of a Unix mode; `None` for a value that means nothing.
+    pub(crate) fn from_mode(mode: u32) -> Option<Self> {
+        match (mode >> 12) & 0xf {
+            0x8 => Some(Self::File),
+            0x4 => Some(Self::Directory),
+            0xa => Some(Self::Symlink),
+            0x1 | 0x2 | 0x6 | 0xc => Some(Self::Special),
+            _ => None,
+        }
+    }
+}
+
+/// Facts about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Its number.
+    pub inode: Inode,
+    /// What it is.
+    pub kind: Kind,
+    /// Length in bytes.
+    pub len: u64,
+    /// Permission bits, with set-uid, set-gid and sticky (`0o7777`).
+    pub mode: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last change of its content, in seconds since 1970.
+    pub mtime: i64,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirEntry {
+    /// The name, without a slash; never `.` or `..`.
+    pub name: Vec<u8>,
+    /// The file it names.
+    pub inode: Inode,
+    /// What that is; `None` where the directory does not say and [`FileSystem::metadata`] must be asked.
+    pub kind: Option<Kind>,
+}
+
+/// Called for each name in a directory; `Break` ends the listing.
+pub type DirVisitor<'a> = dyn FnMut(&[u8], Inode, Option<Kind>) -> ControlFlow<()> + 'a;
+
+/// A read-only file system. Paths, mounts and symbolic links are [`crate::Vfs`]'s matter.
+pub trait FileSystem: Send + Sync {
+    /// The root directory.
+    fn root(&self) -> Inode;
+
+    /// The file called `name` in `dir`. `.` and `..` are never asked for.
+    fn lookup(&self, dir: Inode, name: &[u8]) -> Result<Inode>;
+
+    /// Facts about a file.
+    fn metadata(&self, inode: Inode) -> Result<Metadata>;
+
+    /// Reads from a regular file and returns how many bytes: all of `buf` unless the file ends.
+    fn read_at(&self, inode: Inode, offset: u64, buf: &mut [u8]) -> Result<usize>;
+
+    /// Visits the names in a directory, in the order they are stored.
+    fn read_dir(&self, dir: Inode, visit: &mut DirVisitor<'_>) -> Result<()>;
+
+    /// Where a symbolic link points to.
+    fn read_link(&self, inode: Inode) -> Result<Vec<u8>>;
+
+    /// The bytes of a file that lies in memory whole, to be used without a copy.
+    fn bytes(&self, _inode: Inode) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// Fails unless `metadata` is of a regular file.
+pub(crate) fn expect_file(metadata: &Metadata, path: &[u8]) -> Result<()> {
+    match metadata.kind {
+        Kind::File => Ok(()),
+        Kind::Directory => Err(Error::IsADirectory { path: crate::error::text(path) }),
+        Kind::Symlink | Kind::Special => Err(Error::NotAFile { path: crate::error::text(path) }),
+    }
+}
