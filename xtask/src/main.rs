@@ -1,2 +1,54 @@
-//! The project's recipes: run, test, xen, smoke, image.
-fn main() {}
+//! The project's recipes. Each subcommand is a file; this one only chooses among them.
+
+#![forbid(unsafe_code)]
+
+mod setup;
+mod smoke;
+mod workspace;
+mod xen;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use testbed::Outcome;
+
+/// The project's recipes.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    recipe: Recipe,
+}
+
+#[derive(Subcommand)]
+enum Recipe {
+    Setup(setup::Args),
+    Xen(xen::Args),
+    Smoke(smoke::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().recipe {
+        Recipe::Setup(args) => setup::run(args),
+        Recipe::Xen(args) => xen::run(args),
+        Recipe::Smoke(args) => smoke::run(args),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(Outcome::TESTBED_FAILED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
