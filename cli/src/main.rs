@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use minios_cli::cfg;
+use minios_cli::{cfg, image};
 
 /// Tools for Minios guests.
 #[derive(Parser)]
@@ -32,11 +32,19 @@ enum Command {
         #[arg(long)]
         check_files: bool,
     },
+    /// Make a bootable image of a linked guest: add its symbol table, drop what Xen does not load.
+    Image {
+        /// The linked guest.
+        input: PathBuf,
+        /// The image; compressed when the name ends in .gz.
+        output: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Cfg { file, output, base, check_files } => write_cfg(&file, output, base, check_files),
+        Command::Image { input, output } => write_image(&input, &output),
     };
     match result {
         Ok(code) => code,
@@ -78,5 +86,22 @@ fn write_cfg(
         std::fs::write(&output, generated.text)
             .with_context(|| format!("cannot write {}", output.display()))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_image(input: &Path, output: &Path) -> anyhow::Result<ExitCode> {
+    let linked = std::fs::read(input).with_context(|| format!("cannot read {}", input.display()))?;
+    let image = image::build(&linked).with_context(|| input.display().to_string())?;
+    let compressed = output.extension().is_some_and(|extension| extension == "gz");
+    let bytes = if compressed { &image.gz } else { &image.elf };
+    std::fs::write(output, bytes).with_context(|| format!("cannot write {}", output.display()))?;
+    println!(
+        "{}: {} bytes, compressed {}, of which {} functions in a symbol table of {}",
+        output.display(),
+        image.elf.len(),
+        image.gz.len(),
+        image.symbols,
+        image.table_len
+    );
     Ok(ExitCode::SUCCESS)
 }
