@@ -153,19 +153,16 @@ fn what_an_unfinished_journal_holds_is_seen_and_what_it_revokes_is_not() {
         second[..4].copy_from_slice(&[0xc0, 0x3b, 0x39, 0x98]);
         fs::write(scratch.path("new"), [vec![8; 4096], second.clone()].concat()).unwrap();
         let new = scratch.path("new");
-        let write = |blocks: &str, option: &str| {
-            format!("jo -c\njw -b {blocks} {option}\njc\n")
-                .replace("jo -c", if features.starts_with('^') { "jo" } else { "jo -c" })
-        };
+        let open = if features.starts_with('^') { "jo" } else { "jo -c" };
         let script = scratch.path("script");
         let feed = |text: String| {
             fs::write(&script, text).unwrap();
             run("debugfs", &["-w", "-f", script.to_str().unwrap(), image.to_str().unwrap()]);
         };
-        feed(write(&blocks[..2].join(","), new.to_str().unwrap()));
+        feed(format!("{open}\njw -b {} {}\njc\n", blocks[..2].join(","), new.to_str().unwrap()));
         let content = mount(fs::read(&image).unwrap()).open("/file").unwrap().read_all(1 << 20).unwrap();
         assert!(content == [vec![8; 4096], second].concat(), "{features}: {:?}", &content[..8]);
-        feed(write(blocks[0], "-r"));
+        feed(format!("{open}\njw -r {}\njc\n", blocks[0]));
         let content = mount(fs::read(&image).unwrap()).open("/file").unwrap().read_all(1 << 20).unwrap();
         assert_eq!((content[0], content[8000]), (7, 9), "{features}");
     }
