@@ -1,0 +1,299 @@
+//! A disk and its users: blocking and asynchronous requests.
+
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use spin::{Mutex, MutexGuard};
+use xen::Platform;
+use xen::xenbus::{Device, State};
+use xen::{Port, Wake};
+
+use crate::error::Fault;
+use crate::job::{Job, Owner};
+use crate::queue::{Queue, Sink};
+use crate::{Completion, Config, Disk, Error, Operation, Request, Stats, SubmitError, Token};
+
+/// Events without a response that are borne before a waiting thread sleeps instead (XSA-391).
+const SPURIOUS_EVENTS: u32 = 16;
+const MAX_BACKOFF_NS: u64 = 1_000_000_000;
+/// Patrol while several threads wait: one may have taken a response whose event another was waiting for.
+const CROWD_PATROL_NS: u64 = 20_000_000;
+
+/// One disk. Share it by reference; no lock is held while anything waits.
+pub struct BlkFront<P: Platform, D: Device> {
+    pub(crate) platform: P,
+    pub(crate) device: D,
+    pub(crate) config: Config,
+    pub(crate) label: Arc<str>,
+    queue: Mutex<Queue<P>>,
+    waiting: core::sync::atomic::AtomicU32,
+}
+
+impl<P: Platform, D: Device> BlkFront<P, D> {
+    /// Connects a disk. Fails if the back end does not get ready in time.
+    pub fn connect(platform: P, device: D, config: Config) -> Result<Self, Error> {
+        let name = crate::device_name(device.id());
+        let label: Arc<str> = Arc::from(format!("{name} ({})", device.name()));
+        let disk = Disk::unknown(name, device.id());
+        let hold = config.on_loss == crate::OnLoss::Hold;
+        let queue = Mutex::new(Queue::new(label.clone(), disk, hold));
+        let disk = Self { platform, device, config, label, queue, waiting: 0.into() };
+        disk.establish()?;
+        Ok(disk)
+    }
+
+    /// What the back end said about the disk.
+    pub fn disk(&self) -> Disk {
+        self.queue().disk.clone()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        self.queue().stats
+    }
+
+    /// Requests that the back end has not answered yet.
+    pub fn in_flight(&self) -> u32 {
+        self.queue().in_flight()
+    }
+
+    /// The event channel, for threads that wait for several devices at once.
+    pub fn port(&self) -> Option<Port> {
+        self.queue().events().map(|(port, _)| port)
+    }
+
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue<P>> {
+        self.queue.lock()
+    }
+
+    /// Fills `buf` with the bytes at `offset`, which need not be aligned. On an error `buf` holds a part or nothing.
+    pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        let Some(id) = self.begin(Operation::Read, offset, buf.len())? else { return Ok(()) };
+        let mut job = self.until(None, |queue| {
+            queue.reap(Some(Sink { job: id, buf }));
+            queue.issue(None);
+            queue.take(id)
+        });
+        for (at, bytes) in job.iter_mut().flat_map(|job| job.filed.drain(..)) {
+            buf[at..at + bytes.len()].copy_from_slice(&bytes);
+        }
+        self.outcome(job)
+    }
+
+    /// Writes whole sectors at `offset`. They are durable after [`BlkFront::flush`].
+    pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
+        let Some(id) = self.begin(Operation::Write, offset, data.len())? else { return Ok(()) };
+        let job = self.until(None, |queue| {
+            queue.reap(None);
+            queue.issue(Some((id, data)));
+            queue.take(id)
+        });
+        self.outcome(job)
+    }
+
+    /// Makes all writes that were submitted before durable, as far as the disk can: see [`Disk::flush`].
+    pub fn flush(&self) -> Result<(), Error> {
+        let Some(id) = self.begin(Operation::Flush, 0, 1)? else { return Ok(()) };
+        let job = self.until(None, |queue| {
+            queue.reap(None);
+            queue.issue(None);
+            queue.take(id)
+        });
+        self.outcome(job)
+    }
+
+    /// Takes on a request of this thread; `None` if it is empty.
+    fn begin(&self, operation: Operation, offset: u64, len: usize) -> Result<Option<u64>, Error> {
+        let mut queue = self.queue();
+        queue.check(operation, offset, len as u64)?;
+        if len == 0 {
+            return Ok(None);
+        }
+        queue.add(Owner::Caller, operation, offset, len as u64, Vec::new()).map(Some)
+    }
+
+    fn outcome(&self, job: Option<Job>) -> Result<(), Error> {
+        match job {
+            Some(job) => self.queue().result(&job),
+            // Only a wait with a deadline ends without its job.
+            None => Err(Fault::Closed.error(&self.label)),
+        }
+    }
+
+    /// Accepts a request without waiting. It is full when no slot of the ring or no bounce page is free.
+    pub fn submit(&self, request: Request) -> Result<Token, SubmitError> {
+        let refused = SubmitError::Refused;
+        let mut queue = self.queue();
+        let (operation, offset, len) = match &request {
+            Request::Read { offset, len } => (Operation::Read, *offset, *len),
+            Request::Write { offset, data } => (Operation::Write, *offset, data.len()),
+            Request::Flush => (Operation::Flush, 0, 1),
+        };
+        queue.check(operation, offset, len as u64).map_err(refused)?;
+        queue.reap(None);
+        queue.issue(None);
+        queue.check_alive().map_err(refused)?;
+        let bytes = if operation == Operation::Flush { 0 } else { len };
+        let room = queue.link.as_mut().is_none_or(|link| link.room_for(bytes).is_ok());
+        if queue.is_backed_up() || !room {
+            return Err(SubmitError::Full(request));
+        }
+        let data = match request {
+            Request::Write { data, .. } => data,
+            Request::Flush => Vec::new(),
+            Request::Read { .. } => {
+                let mut data = Vec::new();
+                let no_memory = Error::OutOfMemory { disk: self.label.clone(), len: len as u64 };
+                data.try_reserve_exact(len).map_err(|_| refused(no_memory))?;
+                data.resize(len, 0);
+                data
+            }
+        };
+        let id = queue.add(Owner::Token, operation, offset, len as u64, data).map_err(refused)?;
+        queue.issue(None);
+        Ok(Token(id))
+    }
+
+    /// A request that has ended, if there is one. Does not wait.
+    pub fn poll(&self) -> Option<Completion> {
+        let mut queue = self.queue();
+        queue.reap(None);
+        queue.issue(None);
+        let job = queue.take_any()?;
+        Some(completion(&queue, job))
+    }
+
+    /// Waits for one request.
+    pub fn wait(&self, token: Token) -> Result<Completion, Error> {
+        let unknown = || Error::UnknownToken { disk: self.label.clone(), token: token.0 };
+        if !self.queue().knows(token.0) {
+            return Err(unknown());
+        }
+        let done = self.until(None, |queue| {
+            queue.reap(None);
+            queue.issue(None);
+            match queue.take(token.0) {
+                Some(job) => Some(Some(completion(queue, job))),
+                // Another thread took it meanwhile.
+                None if !queue.knows(token.0) => Some(None),
+                None => None,
+            }
+        });
+        done.flatten().ok_or_else(unknown)
+    }
+
+    /// Waits until any request ends; `None` at the deadline, or at once if none is outstanding.
+    pub fn wait_any(&self, deadline_ns: Option<u64>) -> Option<Completion> {
+        let done = self.until(deadline_ns, |queue| {
+            queue.reap(None);
+            queue.issue(None);
+            match queue.take_any() {
+                Some(job) => Some(Some(completion(queue, job))),
+                None if !queue.has_tokens() => Some(None),
+                None => None,
+            }
+        });
+        done.flatten()
+    }
+
+    /// Looks, without a request, whether the back end is still there; if not, outstanding requests end. Threads that wait
+    /// do this now and then by themselves.
+    pub fn check_backend(&self) -> Result<(), Error> {
+        // XenStore may block: no lock is held.
+        let state = match self.device.backend_state() {
+            Ok(state) => state,
+            Err(error) => return Err(Error::Device { disk: self.label.clone(), error }),
+        };
+        let mut queue = self.queue();
+        if matches!(state, State::Closing | State::Closed | State::Unknown)
+            && queue.fault.is_none()
+            && !queue.busy
+        {
+            queue.reap(None);
+            queue.die(Fault::Gone(state));
+        }
+        queue.check_alive()
+    }
+
+    /// Waits until `look` finds something, or until the deadline. `look` takes responses and sees all that changed.
+    pub(crate) fn until<T>(
+        &self,
+        deadline_ns: Option<u64>,
+        mut look: impl FnMut(&mut Queue<P>) -> Option<T>,
+    ) -> Option<T> {
+        let mut responses = None;
+        let mut silent_since = self.platform.now_ns();
+        let mut spurious = 0;
+        loop {
+            let events = {
+                let mut queue = self.queue();
+                // The count first: an event after this ends the wait below.
+                let events = queue.events();
+                if let Some(found) = look(&mut queue) {
+                    return Some(found);
+                }
+                if queue.arm() {
+                    continue;
+                }
+                if responses.replace(queue.stats.responses) == Some(queue.stats.responses) {
+                    queue.stats.spurious_events += u64::from(spurious > 0);
+                } else {
+                    (spurious, silent_since) = (0, self.platform.now_ns());
+                }
+                if queue.in_flight() == 0 {
+                    silent_since = self.platform.now_ns();
+                }
+                events
+            };
+            let wake = self.doze(events.as_slice(), spurious, deadline_ns);
+            if wake == Wake::Event {
+                spurious += 1;
+                continue;
+            }
+            if deadline_ns.is_some_and(|deadline| deadline <= self.platform.now_ns()) {
+                return look(&mut self.queue());
+            }
+            self.patrol(silent_since);
+        }
+    }
+
+    /// One sleep: until an event, the next patrol or the deadline; without events while they are a nuisance.
+    fn doze(&self, events: &[(Port, xen::EventSeq)], spurious: u32, deadline_ns: Option<u64>) -> Wake {
+        use core::sync::atomic::Ordering::Relaxed;
+        let crowd = self.waiting.fetch_add(1, Relaxed) > 0;
+        let patrol = if crowd { self.config.patrol_ns.min(CROWD_PATROL_NS) } else { self.config.patrol_ns };
+        let now = self.platform.now_ns();
+        let end = |after| deadline_ns.unwrap_or(u64::MAX).min(now.saturating_add(after));
+        let wake = if spurious <= SPURIOUS_EVENTS {
+            self.platform.wait(events, Some(end(patrol)))
+        } else {
+            let backoff = 1_000_000u64 << (spurious - SPURIOUS_EVENTS).min(10);
+            self.platform.wait(&[], Some(end(backoff.min(MAX_BACKOFF_NS))));
+            Wake::Event
+        };
+        self.waiting.fetch_sub(1, Relaxed);
+        wake
+    }
+
+    /// No event for a while: is anybody there?
+    fn patrol(&self, silent_since: u64) {
+        let dead = {
+            let mut queue = self.queue();
+            queue.stats.patrols += 1;
+            queue.fault.is_some()
+        };
+        let waited = self.platform.now_ns().saturating_sub(silent_since);
+        // A XenStore that does not answer is no news about the back end.
+        if !dead
+            && self.check_backend().is_ok()
+            && self.config.answer_timeout_ns.is_some_and(|most| waited >= most)
+        {
+            self.queue().die(Fault::NoAnswer { waited_ms: waited / 1_000_000 });
+        }
+    }
+}
+
+fn completion<P: Platform>(queue: &Queue<P>, job: Job) -> Completion {
+    Completion { token: Token(job.id), result: queue.result(&job), data: job.data }
+}

@@ -1,0 +1,153 @@
+//! The states of a disk: connecting, closing, coming back (`io/xenbus.h`).
+
+use alloc::format;
+
+use xen::Platform;
+use xen::xenbus::{Device, DeviceError, State};
+
+use crate::error::Fault;
+use crate::link::{Link, LinkError};
+use crate::{BlkFront, Disk, Error};
+
+/// What the back end is told; removed again on close.
+const KEYS: [&str; 4] = ["ring-ref", "event-channel", "protocol", "feature-persistent"];
+/// How often to look for a back end that was closed and may come back.
+const RETRY_NS: u64 = 5_000_000;
+
+impl<P: Platform, D: Device> BlkFront<P, D> {
+    /// From nothing to `Connected`. On failure all that was shared is taken back.
+    pub(crate) fn establish(&self) -> Result<(), Error> {
+        let deadline = self.platform.now_ns().saturating_add(self.config.connect_timeout_ns);
+        self.wait_for(&[State::InitWait], "InitWait of the back end", deadline)?;
+        let link =
+            Link::new(&self.platform, self.device.backend_domain(), self.device.id(), self.config.pool_pages);
+        let link = link.map_err(|error| {
+            let disk = self.label.clone();
+            match error {
+                LinkError::Grant(error) => Error::Grant { disk, error },
+                LinkError::Event(error) => Error::Event { disk, error },
+            }
+        })?;
+        match self.handshake(&link, deadline) {
+            Ok(disk) => {
+                let mut queue = self.queue();
+                (queue.link, queue.disk, queue.fault, queue.closing) = (Some(link), disk, None, false);
+                queue.issue(None);
+                Ok(())
+            }
+            Err(error) => {
+                // The first error is the one to tell.
+                let _ = self.retire();
+                drop(link);
+                Err(error)
+            }
+        }
+    }
+
+    fn handshake(&self, link: &Link<P>, deadline: u64) -> Result<Disk, Error> {
+        let (gref, port) = (format!("{}", link.ring_gref()), format!("{}", link.port().port()));
+        let persistent = if self.config.persistent { "1" } else { "0" };
+        let values = [&gref[..], &port[..], "x86_64-abi", persistent];
+        let keys: [(&str, &str); 4] = core::array::from_fn(|at| (KEYS[at], values[at]));
+        self.told(self.device.publish(&keys, State::Initialised))?;
+        self.wait_for(&[State::Connected], "Connected of the back end", deadline)?;
+        let disk = self.told(Disk::read(&self.device, crate::device_name(self.device.id())))?;
+        self.told(self.device.publish(&[], State::Connected))?;
+        Ok(disk)
+    }
+
+    fn told<T>(&self, result: Result<T, DeviceError>) -> Result<T, Error> {
+        result.map_err(|error| Error::Device { disk: self.label.clone(), error })
+    }
+
+    fn wait_for(&self, wanted: &[State], what: &'static str, deadline: u64) -> Result<State, Error> {
+        self.told(self.device.wait_backend(wanted, what, Some(deadline)))
+    }
+
+    /// Finishes what is outstanding, then parts from the back end. Requests after this fail. Pages that the back end still
+    /// maps are never used again.
+    pub fn close(&self) -> Result<(), Error> {
+        self.enter()?;
+        self.queue().closing = true;
+        let deadline = self.platform.now_ns().saturating_add(self.config.close_timeout_ns);
+        self.until(Some(deadline), |queue| {
+            queue.reap(None);
+            queue.issue(None);
+            (queue.fault.is_some() || queue.is_drained()).then_some(())
+        });
+        let result = self.part(Fault::Closed);
+        self.queue().busy = false;
+        result
+    }
+
+    /// Connects again to a back end that went away or was closed, or that this side gave up. What is outstanding fails, or
+    /// is done again ([`crate::OnLoss::Hold`]).
+    pub fn reconnect(&self) -> Result<(), Error> {
+        self.enter()?;
+        let result = self.begin_anew();
+        self.queue().busy = false;
+        result
+    }
+
+    fn enter(&self) -> Result<(), Error> {
+        let mut queue = self.queue();
+        if core::mem::replace(&mut queue.busy, true) {
+            return Err(Error::Busy { disk: self.label.clone() });
+        }
+        Ok(())
+    }
+
+    fn begin_anew(&self) -> Result<(), Error> {
+        let state = self.told(self.device.backend_state())?;
+        // A back end that is slow to go shows in the wait below.
+        let _ = self.part(Fault::Gone(state));
+        self.told(self.device.publish(&[], State::Initialising))?;
+        let deadline = self.platform.now_ns().saturating_add(self.config.connect_timeout_ns);
+        self.wait_patiently(&[State::InitWait], "InitWait of the back end", deadline)?;
+        self.establish()
+    }
+
+    /// As `wait_for`, but a back end that is closing or gone may yet move on.
+    fn wait_patiently(&self, wanted: &[State], what: &'static str, deadline: u64) -> Result<State, Error> {
+        loop {
+            match self.wait_for(wanted, what, deadline) {
+                Err(Error::Device { error: DeviceError::BackendGone { .. }, .. })
+                    if self.platform.now_ns() < deadline =>
+                {
+                    self.platform.wait(&[], Some(self.platform.now_ns() + RETRY_NS));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Ends the link, whatever it was doing.
+    fn part(&self, fault: Fault) -> Result<(), Error> {
+        let link = {
+            let mut queue = self.queue();
+            queue.die(fault);
+            queue.link.take()
+        };
+        let Some(link) = link else { return Ok(()) };
+        let result = self.retire();
+        drop(link);
+        result
+    }
+
+    /// Tells the back end to let go, and waits until it has.
+    fn retire(&self) -> Result<(), Error> {
+        let deadline = self.platform.now_ns().saturating_add(self.config.close_timeout_ns);
+        self.told(self.device.publish(&[], State::Closing))?;
+        let going = [State::Closing, State::Closed, State::Unknown];
+        let went = self.wait_for(&going, "Closing of the back end", deadline);
+        // It is told that we are gone in any case, and then the keys are no longer true.
+        self.told(self.device.publish(&[], State::Closed))?;
+        let went = went.and_then(|_| {
+            // A back end whose device stays may go on to wait for the next front end.
+            let gone = [State::Closed, State::Unknown, State::InitWait];
+            self.wait_patiently(&gone, "Closed of the back end", deadline)
+        });
+        self.told(self.device.retract(&KEYS))?;
+        went.map(|_| ())
+    }
+}
