@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cfg;
+pub mod gates;
 pub mod image;
 // The very file that the guest is built from: the runtime itself may not build for the host.
 #[path = "../../minios/src/symbols.rs"]

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use minios_cli::{cfg, image};
+use minios_cli::{cfg, gates, image};
 
 /// Tools for Minios guests.
 #[derive(Parser)]
@@ -39,12 +39,21 @@ enum Command {
         /// The image; compressed when the name ends in .gz.
         output: PathBuf,
     },
+    /// Hold a linked guest against the rules for guests; fails where one is broken.
+    Check {
+        /// The linked guest, or an image that is not compressed.
+        input: PathBuf,
+        /// The mnemonic of an instruction that may touch FPU and vector state, as in `fxsave64`.
+        #[arg(long = "allow", value_name = "MNEMONIC")]
+        instructions: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Cfg { file, output, base, check_files } => write_cfg(&file, output, base, check_files),
         Command::Image { input, output } => write_image(&input, &output),
+        Command::Check { input, instructions } => check(&input, gates::Exceptions { instructions }),
     };
     match result {
         Ok(code) => code,
@@ -104,4 +113,13 @@ fn write_image(input: &Path, output: &Path) -> anyhow::Result<ExitCode> {
         image.table_len
     );
     Ok(ExitCode::SUCCESS)
+}
+
+fn check(input: &Path, exceptions: gates::Exceptions) -> anyhow::Result<ExitCode> {
+    let elf = std::fs::read(input).with_context(|| format!("cannot read {}", input.display()))?;
+    let findings = gates::check(&elf, &exceptions).with_context(|| input.display().to_string())?;
+    for finding in &findings {
+        eprintln!("error: {}: {finding}", input.display());
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,8 +1,8 @@
 //! `minios cfg`: from an application's TOML file to the xl.cfg that starts it.
 //!
 //! The TOML file is the source and is checked whole: every problem names file, line and key, and all of them are
-//! reported at once. The flow is [`read`] (typed access with lines), [`app`] (what an application is), [`command_line`]
-//! (options and arguments in one string) and [`xl`] (xl.cfg(5), xl-disk-configuration(5), xl-network-configuration(5)).
+//! reported at once. The flow is `read` (typed access with lines), `app` (what an application is), `command_line`
+//! (options and arguments in one string) and `xl` (xl.cfg(5), xl-disk-configuration(5), xl-network-configuration(5)).
 
 mod app;
 mod command_line;

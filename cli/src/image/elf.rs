@@ -11,7 +11,7 @@ use object::{LittleEndian, SectionIndex};
 
 use super::{DESCRIPTOR, Function, ImageError, TABLE_START, short_name};
 
-const LE: LittleEndian = LittleEndian;
+pub const LE: LittleEndian = LittleEndian;
 const PAGE: u64 = 4096;
 /// Sizes of the file and program header, and places within them that are patched.
 const PROGRAM_HEADER_LEN: usize = 56;
@@ -101,6 +101,39 @@ impl<'a> Linked<'a> {
         let section = self.sections.section(SectionIndex(section.0))?;
         let range = section.sh_addr(LE)..section.sh_addr(LE).wrapping_add(section.sh_size(LE));
         Ok(section.sh_flags(LE) & u64::from(SHF_EXECINSTR) != 0 && range.contains(&symbol.st_value(LE)))
+    }
+
+    /// The executable code with its addresses: sections, or segments where there are no sections.
+    pub fn code(&self) -> Result<Vec<(u64, &'a [u8])>, ImageError> {
+        let mut code = Vec::new();
+        for section in self.sections.iter() {
+            if section.sh_flags(LE) & u64::from(SHF_EXECINSTR) != 0 {
+                code.push((section.sh_addr(LE), section.data(LE, self.bytes)?));
+            }
+        }
+        if code.is_empty() {
+            for segment in self.loaded().filter(|segment| segment.p_flags(LE) & PF_X != 0) {
+                let contents =
+                    segment.data(LE, self.bytes).map_err(|()| ImageError::Kind("a segment is cut off"))?;
+                code.push((segment.p_vaddr(LE), contents));
+            }
+        }
+        Ok(code)
+    }
+
+    /// The program headers.
+    pub fn segments(&self) -> &'a [ProgramHeader64<LittleEndian>] {
+        self.segments
+    }
+
+    /// The contents of `segment`, or `None` where the file is too short for it.
+    pub fn contents(&self, segment: &ProgramHeader64<LittleEndian>) -> Option<&'a [u8]> {
+        segment.data(LE, self.bytes).ok()
+    }
+
+    /// The entry point in the file header.
+    pub fn entry(&self) -> u64 {
+        self.header.e_entry(LE)
     }
 
     /// The file with `table` as its last segment, and without sections.
@@ -202,12 +235,14 @@ impl<'a> Linked<'a> {
         Ok(None)
     }
 
-    fn loaded(&self) -> impl Iterator<Item = &ProgramHeader64<LittleEndian>> {
+    /// The program headers of what is loaded.
+    pub fn loaded(&self) -> impl Iterator<Item = &ProgramHeader64<LittleEndian>> {
         self.segments.iter().filter(|segment| segment.p_type(LE) == PT_LOAD && segment.p_memsz(LE) > 0)
     }
 }
 
-fn end(segment: &ProgramHeader64<LittleEndian>) -> u64 {
+/// The address behind a segment.
+pub fn end(segment: &ProgramHeader64<LittleEndian>) -> u64 {
     segment.p_vaddr(LE).wrapping_add(segment.p_memsz(LE))
 }
 

@@ -4,7 +4,7 @@
 //! the last segment, [`DESCRIPTOR`] is told where it lies, and sections, symbols and debug information are left behind: the
 //! domain builder needs program headers and ELF notes alone.
 
-mod elf;
+pub(crate) mod elf;
 mod name;
 mod table;
 
