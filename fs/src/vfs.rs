@@ -10,7 +10,7 @@ use crate::{
     filesystem::expect_file,
     path::{self, NAME_MAX, PATH_MAX},
 };
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, sync::Arc, vec::Vec};
 use core::{fmt, ops::ControlFlow};
 
 /// The most symbolic links on one walk.
@@ -147,12 +147,24 @@ impl Vfs {
             return Err(Error::not_found(whole));
         };
         let must_be_directory = whole.ends_with(b"/") || whole.ends_with(b"/.");
-        // Names still to walk, the next one last; where we stand, with every step that led there.
-        let mut pending: Vec<Vec<u8>> = path::components(whole).rev().map(<[u8]>::to_vec).collect();
-        let mut steps = alloc::vec![root];
-        let mut real: Vec<u8> = Vec::new();
+        // The path from here on, which a link replaces; where we stand, with every step that led there.
+        let mut rest = Cow::Borrowed(whole);
+        let mut at = 0;
+        let mut steps = Vec::with_capacity(8);
+        steps.push(root);
+        let mut real: Vec<u8> = Vec::with_capacity(whole.len());
         let mut links = 0;
-        while let Some(name) = pending.pop() {
+        loop {
+            at += rest[at..].iter().take_while(|byte| **byte == b'/').count();
+            let end = rest[at..].iter().position(|byte| *byte == b'/').map_or(rest.len(), |len| at + len);
+            let name = &rest[at..end];
+            at = end;
+            if name.is_empty() {
+                break;
+            }
+            if name == b"." {
+                continue;
+            }
             let here = *steps.last().unwrap_or(&root);
             if name == b".." {
                 if steps.len() > 1 {
@@ -166,12 +178,12 @@ impl Vfs {
             }
             let parent_len = real.len();
             real.push(b'/');
-            real.extend_from_slice(&name);
+            real.extend_from_slice(name);
             if let Some(mounted) = self.mounted_at(&real) {
                 steps.push(mounted);
                 continue;
             }
-            let (fs, inode, metadata) = match Self::step(here, &name) {
+            let (fs, inode, metadata) = match Self::step(here, name) {
                 Ok(found) => found,
                 Err(Error::NotFound { .. } | Error::NotADirectory { .. }) if self.leads_to_mount(&real) => {
                     steps.push(Node::Virtual);
@@ -181,26 +193,23 @@ impl Vfs {
                 Err(error @ Error::NotADirectory { .. }) => return Err(error.at(&real[..parent_len])),
                 Err(error) => return Err(error.at(whole)),
             };
-            let is_last = pending.is_empty();
+            let is_last = path::components(&rest[end..]).next().is_none();
             if metadata.kind == Kind::Symlink && !(is_last && last == Last::Keep && !must_be_directory) {
                 links += 1;
                 if links > SYMLINKS_MAX {
                     return Err(Error::TooManySymlinks { path: text(whole) });
                 }
-                let target = fs.read_link(inode)?;
-                let waiting: usize = pending.iter().map(|name| name.len() + 1).sum();
-                if real.len() + waiting + target.len() > PATH_MAX {
-                    return Err(Error::NameTooLong {
-                        len: real.len() + waiting + target.len(),
-                        limit: PATH_MAX,
-                    });
+                let mut target = fs.read_link(inode)?;
+                target.extend_from_slice(&rest[end..]);
+                if real.len() + target.len() > PATH_MAX {
+                    return Err(Error::NameTooLong { len: real.len() + target.len(), limit: PATH_MAX });
                 }
                 real.truncate(parent_len);
                 if target.first() == Some(&b'/') {
                     real.clear();
                     steps.truncate(1);
                 }
-                pending.extend(path::components(&target).rev().map(<[u8]>::to_vec));
+                (rest, at) = (Cow::Owned(target), 0);
                 continue;
             }
             steps.push(Node::Real(fs, inode));

@@ -13,6 +13,7 @@ mod dir;
 mod inode;
 mod journal;
 mod map;
+mod names;
 pub(crate) mod superblock;
 mod volume;
 
@@ -23,6 +24,7 @@ use crate::{
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 use inode::InodeData;
+use names::Names;
 use volume::Volume;
 
 /// Targets shorter than this stand in the inode.
@@ -31,13 +33,14 @@ const SHORT_LINK: u64 = 60;
 /// A read-only ext2, ext3 or ext4 on a device.
 pub struct Ext4<D> {
     volume: Volume<D>,
+    names: Names,
 }
 
 impl<D: BlockRead> Ext4<D> {
     /// Mounts `device` with a cache of at most `cache_bytes`. An unclean journal is replayed in memory.
     pub fn mount(device: D, cache_bytes: usize) -> Result<Self> {
         let volume = Volume::open(device, cache_bytes)?;
-        let this = Self { volume };
+        let this = Self { volume, names: Names::new() };
         let root = this.volume.inode(inode::ROOT)?;
         if root.metadata.kind != Kind::Directory {
             return Err(Error::corrupt("ext4 root is no directory; mode", root.metadata.mode));
@@ -87,6 +90,9 @@ impl<D: BlockRead> FileSystem for Ext4<D> {
     }
 
     fn lookup(&self, dir: Inode, name: &[u8]) -> Result<Inode> {
+        if let Some(known) = self.names.get(dir, name) {
+            return known.ok_or_else(|| Error::not_found(name));
+        }
         let mut found = None;
         dir::visit(&self.volume, &*self.directory(dir)?, &mut |entry, inode, _| {
             if entry == name {
@@ -95,6 +101,7 @@ impl<D: BlockRead> FileSystem for Ext4<D> {
             }
             ControlFlow::Continue(())
         })?;
+        self.names.insert(dir, name, found);
         found.ok_or_else(|| Error::not_found(name))
     }
 

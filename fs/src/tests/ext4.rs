@@ -280,3 +280,28 @@ fn a_failing_device_is_an_error_of_the_file_and_not_the_end() {
     assert!(error.to_string().ends_with("failed: medium error"), "{error}");
     assert_eq!(ext4.read_at(inode, 0, &mut [0; 100]).unwrap(), 100);
 }
+
+#[test]
+fn a_name_looked_up_again_is_not_searched_for_again() {
+    let scratch = Scratch::new();
+    let root = scratch.path("root");
+    populate(&root);
+    let ext4 = Ext4::mount(make(&scratch, 24, &["-t", "ext4"], &root), 1 << 20).unwrap();
+    let dir = ext4.lookup(ext4.root(), b"many").unwrap();
+    for name in ["a-rather-long-name-to-fill-blocks-0399", "missing"] {
+        let first = ext4.lookup(dir, name.as_bytes());
+        let before = ext4.cache_stats();
+        assert_eq!(ext4.lookup(dir, name.as_bytes()), first);
+        assert_eq!(ext4.cache_stats(), before, "{name}");
+    }
+    // More names than are kept: each is still found as itself.
+    for round in 0..3 {
+        for index in 0..400 {
+            let inode =
+                ext4.lookup(dir, format!("a-rather-long-name-to-fill-blocks-{index:04}").as_bytes()).unwrap();
+            let mut content = [0; 4];
+            assert_eq!(ext4.read_at(inode, 0, &mut content), Ok(3), "round {round}");
+            assert_eq!(content[..3], [index as u8; 3]);
+        }
+    }
+}
