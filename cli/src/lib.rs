@@ -1,6 +1,6 @@
 //! What the `minios` command does, as a library for `xtask` and the tests.
 //!
-//! - [`cfg`]: an application's TOML file becomes an xl.cfg;
+//! - [`mod@cfg`]: an application's TOML file becomes an xl.cfg;
 //! - [`image`]: a linked guest becomes a bootable image with its symbol table;
 //! - [`symbols`]: the format of that table, shared with the guest;
 //! - [`gates`]: what must hold of every guest image.

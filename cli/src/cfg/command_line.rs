@@ -163,7 +163,7 @@ fn check_mount(text: &str, value: &Located<Scalar>, disks: &[Disk], sink: &mut S
         [device, path] | [device, path, _] if !device.is_empty() && path.starts_with('/') => (*device, *path),
         _ => return Some(format!("`{text}` is not of the form DEVICE:/PATH or DEVICE:/PATH:TYPE")),
     };
-    let number = device.strip_prefix("/dev/").and_then(parse_vdev);
+    let number = parse_vdev(device.strip_prefix("/dev/").unwrap_or(device));
     if number.is_some() && !disks.iter().any(|disk| parse_vdev(&disk.vdev) == number) {
         sink.warn(
             &value.place,

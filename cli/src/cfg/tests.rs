@@ -360,10 +360,15 @@ fn options_are_checked_before_a_guest_is_started_with_them() {
 
 #[test]
 fn mounting_a_disk_that_is_not_there_is_a_warning() {
-    let generated = good(&format!("{MINIMAL}[options]\nmount = [\"/dev/xvdb:/data\"]\n"));
-    let expected =
-        "a.toml:5: options.mount[0]: no disk of this file is /dev/xvdb, which is to be mounted on /data";
-    assert_eq!(generated.warnings[0].to_string(), expected);
+    for device in ["/dev/xvdb", "xvdb"] {
+        let generated = good(&format!("{MINIMAL}[options]\nmount = [\"{device}:/data\"]\n"));
+        let expected = format!(
+            "a.toml:5: options.mount[0]: no disk of this file is {device}, which is to be mounted on /data"
+        );
+        assert_eq!(generated.warnings[0].to_string(), expected);
+    }
+    let disk = "options.mount = \"xvdb:/data\"\ndisks = [{ path = \"/dev/null\", vdev = \"xvdb\" }]\n";
+    assert_eq!(good(&format!("{MINIMAL}{disk}")).warnings.len(), 1, "the missing kernel alone");
 }
 
 #[test]
