@@ -75,6 +75,10 @@ mkdir -p "$root/host" "$root/run" "$root/tmp" "$root/proc" "$root/sys" "$root/de
     "$root/var/log/xen" "$root/var/lib/xen" "$root/var/lib/xenstored" "$root/var/lib/misc" "$root/usr/local/sbin"
 # Links that maintainer scripts would have made.
 link() { [ -e "$root/$2" ] || ln -s "$1" "$root/$2"; }
+rm -rf "$root/var/run" "$root/var/lock"
+link /run var/run
+link /run/lock var/lock
+link true usr/bin/logger
 link mawk usr/bin/awk
 link nc.openbsd usr/bin/nc
 link busybox usr/bin/vi
@@ -90,6 +94,6 @@ done
 
 used=$(du -sm "$root" | cut -f1)
 truncate -s $((used + used / 8 + 768))M "$out/root.img"
-mke2fs -q -F -t ext4 -O ^has_journal -m 0 -E lazy_itable_init=1,root_owner=0:0 -d "$root" "$out/root.img"
+mke2fs -q -F -t ext4 -O ^has_journal -m 0 -E lazy_itable_init=1,root_owner=0:0 -L dom0 -d "$root" "$out/root.img"
 rm -rf "$root"
 echo "root image: $used MiB used"

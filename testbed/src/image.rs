@@ -14,7 +14,7 @@ use crate::{Progress, XenVersion, debian, host};
 #[rustfmt::skip]
 const PACKAGES: &[&str] = &[
     // A system without its maintainer scripts: what Debian calls essential has to be named.
-    "bash", "base-files", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "hostname", "kmod", "less",
+    "bash", "base-files", "coreutils", "dash", "debianutils", "diffutils", "findutils", "grep", "gzip", "hostname", "kmod", "less",
     "libc-bin", "mawk", "mount", "ncurses-base", "netbase", "procps", "psmisc", "sed", "tar", "util-linux", "zstd",
     "busybox-static", "e2fsprogs", "ca-certificates",
     // Xen, its tools and a kernel.

@@ -30,6 +30,7 @@ mod log;
 mod outcome;
 mod qemu;
 mod run;
+pub mod selftest;
 mod session;
 pub mod setup;
 pub mod smoke;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::job::{Action, Job};
 use crate::qemu::{Args, Listeners, Machine, Qemu, RunDir};
-use crate::session::{Event, Session};
+use crate::session::{Event, Limits, Session};
 use crate::{Accel, Forward, Outcome, XenVersion, image};
 
 /// The way in: [`Testbed::builder`].
@@ -27,6 +27,7 @@ impl Testbed {
             disks: Vec::new(),
             forwards: Vec::new(),
             timeout: None,
+            silence_limit: Duration::from_secs(90),
             log: None,
             accel: None,
             progress: Box::new(|line| eprintln!("testbed: {line}")),
@@ -43,6 +44,7 @@ pub struct Builder {
     disks: Vec<PathBuf>,
     forwards: Vec<Forward>,
     timeout: Option<Duration>,
+    silence_limit: Duration,
     log: Option<PathBuf>,
     accel: Option<Accel>,
     progress: Box<dyn Fn(&str)>,
@@ -104,6 +106,12 @@ impl Builder {
         self
     }
 
+    /// How long dom0, which says something every 10 s, may be silent before the run counts as a hang; 90 s at first.
+    pub fn silence_limit(mut self, limit: Duration) -> Builder {
+        self.silence_limit = limit;
+        self
+    }
+
     /// Where the console of Xen and dom0 is logged; else in a temporary place that ends with the run.
     pub fn log(mut self, file: impl Into<PathBuf>) -> Builder {
         self.log = Some(file.into());
@@ -148,7 +156,7 @@ impl Builder {
                 Event::Stderr(bytes) => stderr.extend(bytes),
                 Event::Ready | Event::Idle => {}
                 Event::Ended(outcome) => {
-                    return Ok(Output { outcome, stdout, stderr, log_tail: session.log_tail(40) });
+                    return Ok(Output { outcome, stdout, stderr, log_tail: session.log_tail(LOG_LINES) });
                 }
             }
         }
@@ -234,10 +242,13 @@ impl Builder {
             if interactive { (Stdio::inherit(), Stdio::inherit()) } else { (Stdio::null(), Stdio::null()) };
         let mut qemu = Qemu::start(args.0, &dir, stdin, stdout)?;
         let sockets = listeners.accept(&mut qemu)?;
-        Session::new(qemu, dir, sockets, log, job, forwards, self.timeout)
+        let limits = Limits { whole: self.timeout, silence: self.silence_limit };
+        Session::new(qemu, dir, sockets, log, job, forwards, limits)
     }
 }
 
+/// Lines of the log that are shown after a failure: a whole panic with its call trace.
+const LOG_LINES: usize = 80;
 /// No mitigations: they guard nothing here and cost much under translation.
 const XEN_ARGS: &str =
     "console=com1 com1=115200,8n1 dom0_max_vcpus=1 spec-ctrl=no loglvl=info guest_loglvl=all";
@@ -259,7 +270,7 @@ fn write_now(mut to: impl Write, bytes: &[u8]) -> std::io::Result<()> {
 fn report(session: &Session, outcome: Outcome) -> Outcome {
     if !matches!(outcome, Outcome::Exited(_)) {
         eprintln!("---- end of the Xen log ({}) ----", session.log_path().display());
-        eprintln!("{}", session.log_tail(40));
+        eprintln!("{}", session.log_tail(LOG_LINES));
         eprintln!("---- testbed: {outcome} (exit code {})", outcome.exit_code());
     }
     outcome

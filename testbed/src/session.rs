@@ -19,8 +19,6 @@ use crate::{Forward, Outcome, host};
 
 /// dom0 is up within 10 s; a busy machine may take several times that.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
-/// dom0 says something every 10 s.
-const SILENCE_LIMIT: Duration = Duration::from_secs(90);
 /// How long the rest of the log or output may take to arrive.
 const GRACE: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(100);
@@ -47,6 +45,12 @@ enum Message {
     Closed,
 }
 
+/// When a run ends without the command's doing.
+pub(crate) struct Limits {
+    pub whole: Option<Duration>,
+    pub silence: Duration,
+}
+
 /// A command running in dom0. Dropping it ends QEMU.
 pub struct Session {
     qemu: Qemu,
@@ -62,6 +66,7 @@ pub struct Session {
     started: Instant,
     ready_at: Option<Instant>,
     heard_at: Instant,
+    silence_limit: Duration,
     deadline: Option<Instant>,
     ending: Option<(Outcome, Instant)>,
     ended: Option<Outcome>,
@@ -77,7 +82,7 @@ impl Session {
         log_path: PathBuf,
         job: String,
         forwards: Vec<Forward>,
-        timeout: Option<Duration>,
+        limits: Limits,
     ) -> Result<Session> {
         let (sender, messages) = sync_channel(256);
         let control = sockets.control.try_clone()?;
@@ -103,7 +108,8 @@ impl Session {
             started: now,
             ready_at: None,
             heard_at: now,
-            deadline: timeout.map(|limit| now + limit),
+            silence_limit: limits.silence,
+            deadline: limits.whole.map(|limit| now + limit),
             ending: None,
             ended: None,
             _dir: dir,
@@ -235,7 +241,7 @@ impl Session {
         }
         let is_hung = match self.ready_at {
             None => now - self.started > BOOT_LIMIT,
-            Some(_) => now - self.heard_at > SILENCE_LIMIT,
+            Some(_) => now - self.heard_at > self.silence_limit,
         };
         Ok(is_hung.then_some(Outcome::Hang))
     }

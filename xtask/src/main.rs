@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod selftest;
 mod setup;
 mod smoke;
 mod workspace;
@@ -25,6 +26,7 @@ enum Recipe {
     Setup(setup::Args),
     Xen(xen::Args),
     Smoke(smoke::Args),
+    Selftest(selftest::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Recipe::Setup(args) => setup::run(args),
         Recipe::Xen(args) => xen::run(args),
         Recipe::Smoke(args) => smoke::run(args),
+        Recipe::Selftest(args) => selftest::run(args),
     };
     match result {
         Ok(code) => ExitCode::from(code),
