@@ -1,0 +1,157 @@
+//! What the owner chooses: addresses of an interface, buffers and timers of a socket.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use smoltcp::wire::IpCidr;
+
+use crate::error::{Error, Result};
+
+/// An address and the length of its network's prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cidr {
+    addr: IpAddr,
+    prefix_len: u8,
+}
+
+impl Cidr {
+    /// `addr/prefix_len`; the address must be a host's, the length fit its family.
+    pub fn new(addr: IpAddr, prefix_len: u8) -> Result<Self> {
+        let (longest, broadcast) = match addr {
+            IpAddr::V4(v4) => (32, v4.is_broadcast()),
+            IpAddr::V6(_) => (128, false),
+        };
+        if prefix_len > longest {
+            return Err(Error::InvalidInput("prefix is longer than the address"));
+        }
+        if broadcast || addr.is_multicast() || addr.is_unspecified() {
+            return Err(Error::AddrNotAvailable);
+        }
+        Ok(Self { addr, prefix_len })
+    }
+
+    /// The address.
+    pub fn addr(self) -> IpAddr {
+        self.addr
+    }
+
+    /// The length of the prefix in bits.
+    pub fn prefix_len(self) -> u8 {
+        self.prefix_len
+    }
+
+    pub(crate) fn to_smoltcp(self) -> IpCidr {
+        IpCidr::new(self.addr.into(), self.prefix_len)
+    }
+
+    pub(crate) fn from_smoltcp(cidr: IpCidr) -> Self {
+        Self { addr: cidr.address().into(), prefix_len: cidr.prefix_len() }
+    }
+}
+
+/// How an interface gets its IPv4 address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ipv4Config {
+    /// It has none.
+    None,
+    /// From a DHCP server.
+    #[default]
+    Dhcp,
+    /// As given.
+    Static {
+        /// Address and prefix.
+        cidr: Cidr,
+        /// Default router.
+        gateway: Option<Ipv4Addr>,
+    },
+}
+
+/// How an interface gets its IPv6 addresses. A link-local address comes with both forms.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ipv6Config {
+    /// It has none.
+    None,
+    /// From router advertisements.
+    #[default]
+    Slaac,
+    /// As given.
+    Static {
+        /// Address and prefix.
+        cidr: Cidr,
+        /// Default router.
+        gateway: Option<Ipv6Addr>,
+    },
+}
+
+/// The configuration of an interface.
+#[derive(Debug, Clone, Default)]
+pub struct IfConfig {
+    /// IPv4 addressing.
+    pub ipv4: Ipv4Config,
+    /// IPv6 addressing.
+    pub ipv6: Ipv6Config,
+    /// Name servers, asked before those that DHCP names.
+    pub dns: Vec<IpAddr>,
+    /// IP packets sent are at most this long, if the device allows more.
+    pub mtu: Option<usize>,
+    /// Host name told to the DHCP server.
+    pub hostname: Option<String>,
+}
+
+/// Buffers and timers of a TCP connection. Times are nanoseconds; `None` is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpOptions {
+    /// Bytes received that wait to be read; also the largest window.
+    pub rx_buffer: usize,
+    /// Bytes written that wait to be acknowledged.
+    pub tx_buffer: usize,
+    /// Send small segments at once. Writes between two polls are joined in any case.
+    pub nodelay: bool,
+    /// Interval of keep-alive probes. The connection ends when `user_timeout_ns` passes without an answer.
+    pub keepalive_ns: Option<u64>,
+    /// How long sent data may stay unacknowledged, with no sign of life from the peer.
+    pub user_timeout_ns: Option<u64>,
+    /// How long a connection attempt may take.
+    pub connect_timeout_ns: Option<u64>,
+    /// How long an acknowledgement may wait for data to travel with.
+    pub ack_delay_ns: Option<u64>,
+    /// Initial time to live.
+    pub hop_limit: u8,
+    /// Reno's congestion window. Without, the buffers and the peer's window are the limit.
+    pub congestion_control: bool,
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self {
+            rx_buffer: 8 << 10,
+            tx_buffer: 16 << 10,
+            nodelay: true,
+            keepalive_ns: None,
+            user_timeout_ns: Some(120_000_000_000),
+            connect_timeout_ns: Some(30_000_000_000),
+            ack_delay_ns: Some(10_000_000),
+            hop_limit: 64,
+            congestion_control: false,
+        }
+    }
+}
+
+/// Buffers of a UDP socket, for each interface that it speaks through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UdpOptions {
+    /// Bytes received that wait to be read.
+    pub rx_buffer: usize,
+    /// Datagrams received that wait to be read.
+    pub rx_datagrams: usize,
+    /// Bytes that wait to be sent.
+    pub tx_buffer: usize,
+    /// Datagrams that wait to be sent.
+    pub tx_datagrams: usize,
+}
+
+impl Default for UdpOptions {
+    fn default() -> Self {
+        Self { rx_buffer: 16 << 10, rx_datagrams: 32, tx_buffer: 8 << 10, tx_datagrams: 16 }
+    }
+}

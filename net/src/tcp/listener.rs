@@ -1,0 +1,180 @@
+//! Listeners: who may call, how many at once, and who waits to be accepted.
+
+use alloc::collections::VecDeque;
+use core::task::{Context, Poll, Waker};
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Duration;
+use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint};
+
+use super::{FlowKey, ListenerId, Phase, TcpId, socket};
+use crate::config::TcpOptions;
+use crate::core_::{Core, Flow, Kind, remember};
+use crate::error::{Error, Result};
+
+/// How long a caller may take to confirm.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Listener {
+    addr: Option<IpAddress>,
+    port: u16,
+    backlog: usize,
+    options: TcpOptions,
+    /// Callers that have not confirmed, oldest first.
+    half_open: VecDeque<u32>,
+    /// Established connections that wait to be accepted.
+    ready: VecDeque<u32>,
+    waker: Option<Waker>,
+}
+
+impl Core {
+    pub(crate) fn listen(
+        &mut self,
+        local: IpListenEndpoint,
+        backlog: usize,
+        options: TcpOptions,
+    ) -> Result<ListenerId> {
+        if let Some(addr) = local.addr
+            && !self.is_local(addr)
+        {
+            return Err(Error::AddrNotAvailable);
+        }
+        let port = match local.port {
+            0 => self.ephemeral_port(|core, port| !core.tcp.by_port.contains_key(&port))?,
+            port => port,
+        };
+        let others = self.tcp.by_port.get(&port).map_or(&[][..], |others| others);
+        // Two listeners share a port only when both name an address, and not the same.
+        let clash =
+            |other: &Listener| other.addr.is_none() || local.addr.is_none() || other.addr == local.addr;
+        if others.iter().filter_map(|index| self.tcp.listeners.get(*index)).any(clash) {
+            return Err(Error::AddrInUse);
+        }
+        let listener = Listener {
+            addr: local.addr,
+            port,
+            backlog: backlog.max(1),
+            options,
+            half_open: VecDeque::new(),
+            ready: VecDeque::new(),
+            waker: None,
+        };
+        let index = self.tcp.listeners.insert(listener).ok_or(Error::OutOfMemory)?;
+        self.tcp.by_port.entry(port).or_default().push(index);
+        Ok(self.tcp.listeners.id(index))
+    }
+
+    /// The listener for a call to `addr`, `port`.
+    pub(crate) fn listener_for(&self, addr: IpAddress, port: u16) -> Option<u32> {
+        let matches = |index: &&u32| {
+            self.tcp.listeners.get(**index).is_some_and(|l| l.addr.is_none_or(|own| own == addr))
+        };
+        self.tcp.by_port.get(&port)?.iter().find(matches).copied()
+    }
+
+    /// Makes a socket for a caller, or `None` when the backlog is full or there is no memory: the caller tries again.
+    pub(crate) fn admit(&mut self, link: usize, key: FlowKey, listener: u32) -> Option<u32> {
+        let l = self.tcp.listeners.get(listener)?;
+        if l.ready.len() >= l.backlog {
+            return None;
+        }
+        let options = l.options;
+        if l.half_open.len() >= l.backlog
+            && let Some(oldest) = l.half_open.front().copied()
+        {
+            // A flood of callers that never confirm pushes out its own kind; a real one confirms within a round trip.
+            self.free_tcp(oldest);
+        }
+        let mut socket = self.make_socket(&options).ok()?;
+        socket.listen(IpListenEndpoint { addr: Some(key.local.1), port: key.local.0 }).ok()?;
+        let index = self.add_tcp(link, key, Phase::HalfOpen(listener), &options, socket).ok()?;
+        let limit = self.now + HANDSHAKE;
+        if let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) {
+            tcp.limit = Some(limit);
+        }
+        self.tcp.listeners.get_mut(listener)?.half_open.push_back(index);
+        Some(index)
+    }
+
+    /// Moves a connection whose caller has confirmed to those that wait to be accepted.
+    pub(super) fn make_ready(&mut self, index: u32, listener: u32) {
+        self.leave_listener(index, Phase::HalfOpen(listener));
+        if let Some(l) = self.tcp.listeners.get_mut(listener) {
+            l.ready.push_back(index);
+            if let Some(waker) = l.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Takes a connection off its listener's lists.
+    pub(super) fn leave_listener(&mut self, index: u32, phase: Phase) {
+        let (Phase::HalfOpen(listener) | Phase::Queued(listener)) = phase else { return };
+        let Some(l) = self.tcp.listeners.get_mut(listener) else { return };
+        let list = if matches!(phase, Phase::HalfOpen(_)) { &mut l.half_open } else { &mut l.ready };
+        if let Some(at) = list.iter().position(|other| *other == index) {
+            list.remove(at);
+        }
+    }
+
+    pub(crate) fn poll_accept(
+        &mut self,
+        id: ListenerId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(TcpId, IpEndpoint)>> {
+        match self.try_accept(id) {
+            Err(Error::WouldBlock) => {
+                if let Some(listener) = self.tcp.listeners.resolve(id)
+                    && let Some(l) = self.tcp.listeners.get_mut(listener)
+                {
+                    remember(&mut l.waker, cx.waker());
+                }
+                Poll::Pending
+            }
+            result => Poll::Ready(result),
+        }
+    }
+
+    pub(crate) fn try_accept(&mut self, id: ListenerId) -> Result<(TcpId, IpEndpoint)> {
+        let listener = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
+        let l = self.tcp.listeners.get_mut(listener).ok_or(Error::BadHandle)?;
+        let index = l.ready.pop_front().ok_or(Error::WouldBlock)?;
+        let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) else {
+            return Err(Error::WouldBlock);
+        };
+        tcp.phase = Phase::Open;
+        let (port, addr) = tcp.key.remote;
+        Ok((self.flows.id(index), IpEndpoint { addr, port }))
+    }
+
+    /// The address and port that a listener listens at; the address is unspecified when it is any.
+    pub(crate) fn listener_addr(&self, id: ListenerId) -> Result<IpListenEndpoint> {
+        let index = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
+        let l = self.tcp.listeners.get(index).ok_or(Error::BadHandle)?;
+        Ok(IpListenEndpoint { addr: l.addr, port: l.port })
+    }
+
+    /// Ends a listener. Those who wait to be accepted are turned away.
+    pub(crate) fn close_listener(&mut self, id: ListenerId) -> Result<()> {
+        let listener = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
+        let Some(mut l) = self.tcp.listeners.remove(listener) else { return Err(Error::BadHandle) };
+        if let Some(others) = self.tcp.by_port.get_mut(&l.port) {
+            others.retain(|other| *other != listener);
+            if others.is_empty() {
+                self.tcp.by_port.remove(&l.port);
+            }
+        }
+        if let Some(waker) = l.waker.take() {
+            waker.wake();
+        }
+        for index in l.half_open.into_iter().chain(l.ready) {
+            if let Some(flow) = self.flows.get_mut(index)
+                && socket(flow).state() == State::Listen
+            {
+                self.free_tcp(index);
+            } else {
+                self.let_go(index, true);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! What follows from a change in a connection's state: whom to wake, what failed, when to forget it.
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Duration;
+
+use super::{Phase, socket};
+use crate::core_::{Core, Flow, Kind, duration};
+use crate::error::Error;
+
+/// How long a connection that nobody holds may take to end.
+const LINGER: Duration = Duration::from_secs(60);
+/// How long its reset may wait for a device.
+const RESET_LINGER: Duration = Duration::from_secs(1);
+/// How much the peer may go on sending to nobody before it is told off.
+const DISCARD_MOST: usize = 256 << 10;
+
+impl Core {
+    pub(crate) fn settle_tcp(&mut self, index: u32) {
+        let now = self.now;
+        let Some(flow) = self.flows.get_mut(index) else { return };
+        let deadline = flow.deadline;
+        let dirty = flow.dirty;
+        let Flow { kind: Kind::Tcp(tcp), set, handle, .. } = flow else { return };
+        let socket = set.get_mut::<smoltcp::socket::tcp::Socket>(*handle);
+        let state = socket.state();
+        let before = core::mem::replace(&mut tcp.seen, state);
+        if state == State::Closed && before != State::Closed && tcp.error.is_none() {
+            // After a time-out smoltcp still knows the peer, to send it a reset.
+            let timed_out = socket.remote_endpoint().is_some();
+            tcp.error = match before {
+                State::LastAck | State::TimeWait | State::Closing => None,
+                _ if timed_out => Some(tcp.soft_error.clone().unwrap_or(Error::TimedOut)),
+                State::SynSent => Some(Error::ConnectionRefused),
+                _ => Some(Error::ConnectionReset),
+            };
+        }
+        match tcp.phase {
+            Phase::Opening if !matches!(state, State::SynSent | State::SynReceived | State::Closed) => {
+                tcp.phase = Phase::Open;
+                socket.set_timeout(tcp.options.user_timeout_ns.map(duration));
+            }
+            Phase::HalfOpen(listener) => match state {
+                State::SynReceived => {}
+                // The caller took its call back, or sent something that was no call.
+                State::Listen | State::Closed => return self.free_tcp(index),
+                _ => {
+                    tcp.phase = Phase::Queued(listener);
+                    tcp.limit = None;
+                    return self.make_ready(index, listener);
+                }
+            },
+            Phase::Queued(_) if state == State::Closed => return self.free_tcp(index),
+            Phase::Lingering => {
+                while let Ok(len @ 1..) = socket.recv(|data| (data.len(), data.len())) {
+                    tcp.discarded += len;
+                }
+                if tcp.discarded > DISCARD_MOST && state != State::Closed {
+                    socket.abort();
+                    tcp.seen = State::Closed;
+                    tcp.limit = Some(now + RESET_LINGER);
+                    return self.touch(index);
+                }
+                if state == State::Closed && socket.remote_endpoint().is_none() {
+                    return self.free_tcp(index);
+                }
+                // Only the clock holds it: nothing is left to acknowledge.
+                let quiet = deadline.is_some_and(|at| at > now + Duration::from_secs(1));
+                if state == State::TimeWait && quiet && !dirty {
+                    let key = tcp.key;
+                    self.free_tcp(index);
+                    return self.tcp.time_wait.insert(key, now);
+                }
+            }
+            _ => {}
+        }
+        if socket.can_recv() || (state != State::SynSent && !socket.may_recv()) {
+            tcp.wake_rx();
+        }
+        let sending = matches!(state, State::Established | State::CloseWait);
+        let ended = !sending && !matches!(state, State::SynSent | State::SynReceived);
+        if socket.can_send() || ended || (sending && socket.send_queue() == 0) {
+            tcp.wake_tx();
+        }
+    }
+
+    /// A limit of ours has come; `true` when the connection is gone.
+    pub(crate) fn expire_tcp(&mut self, index: u32) -> bool {
+        let now = self.now;
+        let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) else { return true };
+        if tcp.limit.is_none_or(|limit| limit > now) {
+            return false;
+        }
+        self.free_tcp(index);
+        true
+    }
+
+    /// The application lets go of a connection: it ends in the background, in good order or with a reset.
+    pub(super) fn let_go(&mut self, index: u32, abort: bool) {
+        let now = self.now;
+        let Some(flow) = self.flows.get_mut(index) else { return };
+        if abort {
+            socket(flow).abort();
+        } else {
+            socket(flow).close();
+        }
+        let state = socket(flow).state();
+        let Flow { kind: Kind::Tcp(tcp), .. } = flow else { return };
+        let phase = core::mem::replace(&mut tcp.phase, Phase::Lingering);
+        tcp.seen = state;
+        let linger = if abort { RESET_LINGER } else { LINGER };
+        tcp.limit = Some(now + linger);
+        tcp.wake_all();
+        self.leave_listener(index, phase);
+        self.touch(index);
+    }
+
+    /// An ICMP error came for this connection. It decides only over an attempt to connect; an established connection
+    /// goes on, since anybody can send such a thing.
+    pub(crate) fn tcp_unreachable(&mut self, index: u32, port_closed: bool) {
+        let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) else { return };
+        if tcp.phase == Phase::Opening {
+            tcp.soft_error =
+                Some(if port_closed { Error::ConnectionRefused } else { Error::HostUnreachable });
+        }
+    }
+}

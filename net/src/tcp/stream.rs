@@ -1,0 +1,318 @@
+//! Operations on a connection.
+
+use core::task::{Context, Poll};
+use smoltcp::socket::tcp::{RecvError, Socket, State};
+use smoltcp::wire::{IpAddress, IpEndpoint};
+
+use super::{FlowKey, Phase, Tcp, TcpId, TcpState};
+use crate::config::TcpOptions;
+use crate::core_::{Core, duration, remember};
+use crate::error::{Error, Result};
+
+/// Ports that we choose ourselves.
+const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
+
+/// Which direction of a connection to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    Read,
+    Write,
+}
+
+impl Core {
+    /// A port that nobody uses, starting the search at a random one.
+    pub(crate) fn ephemeral_port(&mut self, free: impl Fn(&Self, u16) -> bool) -> Result<u16> {
+        let (first, count) = (*EPHEMERAL.start(), EPHEMERAL.end() - EPHEMERAL.start() + 1);
+        let start = self.rng.next_u16() % count;
+        (0..count)
+            .map(|step| first + ((u32::from(start) + u32::from(step)) % u32::from(count)) as u16)
+            .find(|port| free(self, *port))
+            .ok_or(Error::AddrInUse)
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        remote: IpEndpoint,
+        local: (Option<IpAddress>, u16),
+        options: TcpOptions,
+    ) -> Result<TcpId> {
+        if remote.port == 0 || !remote.addr.is_unicast() {
+            return Err(Error::AddrNotAvailable);
+        }
+        let (link, addr) = self.route(remote.addr, local.0)?;
+        let key = |port| FlowKey { local: (port, addr), remote: (remote.port, remote.addr) };
+        let port = match local.1 {
+            0 => self.ephemeral_port(|core, port| {
+                port != remote.port
+                    && !core.tcp.index.contains_key(&key(port))
+                    && !core.tcp.by_port.contains_key(&port)
+            })?,
+            port if self.tcp.index.contains_key(&key(port)) => return Err(Error::AddrInUse),
+            port => port,
+        };
+        self.tcp.time_wait.remove(&key(port));
+        let mut socket = self.make_socket(&options)?;
+        socket.set_timeout(options.connect_timeout_ns.map(duration));
+        let context = self.links[link].iface.context();
+        socket
+            .connect(context, remote, IpEndpoint { addr, port })
+            .map_err(|_| Error::InvalidInput("addresses that cannot be connected"))?;
+        let index = self.add_tcp(link, key(port), Phase::Opening, &options, socket)?;
+        self.touch(index);
+        Ok(self.flows.id(index))
+    }
+
+    /// Waits for the handshake.
+    pub(crate) fn poll_connect(&mut self, id: TcpId, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_tcp(id, cx, Wait::Write, |_, tcp| match (&tcp.error, tcp.phase) {
+            (Some(error), _) => Err(error.clone()),
+            (None, Phase::Opening) => Err(Error::WouldBlock),
+            _ => Ok(()),
+        })
+    }
+
+    pub(crate) fn try_read(&mut self, id: TcpId, buf: &mut [u8]) -> Result<usize> {
+        let read = self.with_tcp(id, |socket, tcp| {
+            readable(socket, tcp, buf.is_empty())?;
+            socket.recv_slice(buf).or_else(ended)
+        })?;
+        if read > 0 {
+            // The window may have opened.
+            self.touch(id.index());
+        }
+        Ok(read)
+    }
+
+    pub(crate) fn poll_read(
+        &mut self,
+        id: TcpId,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize>> {
+        let read = self.try_read(id, buf);
+        self.pend(id, cx, Wait::Read, read)
+    }
+
+    pub(crate) fn poll_peek(
+        &mut self,
+        id: TcpId,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<Result<usize>> {
+        self.poll_tcp(id, cx, Wait::Read, |socket, tcp| {
+            readable(socket, tcp, buf.is_empty())?;
+            socket.peek_slice(buf).or_else(ended)
+        })
+    }
+
+    /// Lets `f` look at the received bytes in place and say how many it used.
+    pub(crate) fn poll_read_with(
+        &mut self,
+        id: TcpId,
+        cx: &mut Context<'_>,
+        f: impl FnOnce(&[u8]) -> usize,
+    ) -> Poll<Result<usize>> {
+        let read = self.with_tcp(id, |socket, tcp| {
+            readable(socket, tcp, false)?;
+            let take = |data: &mut [u8]| {
+                let used = f(data).min(data.len());
+                (used, used)
+            };
+            socket.recv(take).or_else(ended)
+        });
+        if matches!(read, Ok(1..)) {
+            self.touch(id.index());
+        }
+        self.pend(id, cx, Wait::Read, read)
+    }
+
+    pub(crate) fn try_write(&mut self, id: TcpId, data: &[u8]) -> Result<usize> {
+        let written = self.with_tcp(id, |socket, tcp| {
+            writable(socket, tcp)?;
+            match socket.send_slice(data) {
+                Ok(0) if !data.is_empty() => Err(Error::WouldBlock),
+                Ok(len) => Ok(len),
+                Err(_) => Err(Error::BrokenPipe),
+            }
+        })?;
+        self.touch(id.index());
+        Ok(written)
+    }
+
+    pub(crate) fn poll_write(&mut self, id: TcpId, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize>> {
+        let written = self.try_write(id, data);
+        self.pend(id, cx, Wait::Write, written)
+    }
+
+    /// Lets `f` fill free room of the transmit buffer in place and say how much it filled.
+    pub(crate) fn poll_write_with(
+        &mut self,
+        id: TcpId,
+        cx: &mut Context<'_>,
+        f: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Poll<Result<usize>> {
+        let written = self.with_tcp(id, |socket, tcp| {
+            writable(socket, tcp)?;
+            if !socket.can_send() {
+                return Err(Error::WouldBlock);
+            }
+            let fill = |room: &mut [u8]| {
+                let filled = f(room).min(room.len());
+                (filled, filled)
+            };
+            socket.send(fill).map_err(|_| Error::BrokenPipe)
+        });
+        if matches!(written, Ok(1..)) {
+            self.touch(id.index());
+        }
+        self.pend(id, cx, Wait::Write, written)
+    }
+
+    /// Waits until the peer has acknowledged all that was written.
+    pub(crate) fn poll_flush(&mut self, id: TcpId, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.poll_tcp(id, cx, Wait::Write, |socket, tcp| match &tcp.error {
+            Some(error) => Err(error.clone()),
+            None if socket.send_queue() == 0 => Ok(()),
+            None => Err(Error::WouldBlock),
+        })
+    }
+
+    /// Ends the sending half: the peer reads what was written, then the end.
+    pub(crate) fn shutdown_write(&mut self, id: TcpId) -> Result<()> {
+        self.with_tcp(id, |socket, tcp| {
+            if tcp.phase == Phase::Opening {
+                return Err(Error::NotConnected);
+            }
+            socket.close();
+            tcp.seen = socket.state();
+            tcp.wake_tx();
+            Ok(())
+        })?;
+        self.touch(id.index());
+        Ok(())
+    }
+
+    /// Ends the sending half and waits until the peer has acknowledged it.
+    pub(crate) fn poll_close(&mut self, id: TcpId, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Err(error) = self.shutdown_write(id) {
+            return Poll::Ready(Err(error));
+        }
+        self.poll_tcp(id, cx, Wait::Write, |socket, tcp| match (&tcp.error, socket.state()) {
+            (Some(error), _) => Err(error.clone()),
+            (None, State::FinWait1 | State::LastAck | State::Closing) => Err(Error::WouldBlock),
+            _ => Ok(()),
+        })
+    }
+
+    /// Lets go of the connection. What was written is still delivered.
+    pub(crate) fn close(&mut self, id: TcpId) -> Result<()> {
+        let (index, _) = self.tcp_flow(id)?;
+        self.let_go(index, false);
+        Ok(())
+    }
+
+    /// Ends the connection with a reset.
+    pub(crate) fn abort(&mut self, id: TcpId) -> Result<()> {
+        let (index, _) = self.tcp_flow(id)?;
+        self.let_go(index, true);
+        Ok(())
+    }
+
+    pub(crate) fn tcp_state(&mut self, id: TcpId) -> Result<TcpState> {
+        self.with_tcp(id, |socket, tcp| {
+            let connecting = tcp.phase == Phase::Opening && tcp.error.is_none();
+            Ok(TcpState {
+                connecting,
+                can_read: socket.can_recv(),
+                can_write: socket.can_send(),
+                eof: !connecting && tcp.error.is_none() && !socket.may_recv(),
+                closed: matches!(socket.state(), State::Closed | State::TimeWait),
+                readable: socket.recv_queue(),
+                unsent: socket.send_queue(),
+            })
+        })
+    }
+
+    /// Our end and the peer's.
+    pub(crate) fn tcp_addrs(&mut self, id: TcpId) -> Result<(IpEndpoint, IpEndpoint)> {
+        self.with_tcp(id, |_, tcp| {
+            let end = |(port, addr)| IpEndpoint { addr, port };
+            Ok((end(tcp.key.local), end(tcp.key.remote)))
+        })
+    }
+
+    /// Changes what can be changed of a connection's options: all but the buffers.
+    pub(crate) fn set_tcp_options(
+        &mut self,
+        id: TcpId,
+        change: impl FnOnce(&mut TcpOptions),
+    ) -> Result<TcpOptions> {
+        let options = self.with_tcp(id, |socket, tcp| {
+            let (rx_buffer, tx_buffer) = (tcp.options.rx_buffer, tcp.options.tx_buffer);
+            change(&mut tcp.options);
+            (tcp.options.rx_buffer, tcp.options.tx_buffer) = (rx_buffer, tx_buffer);
+            let options = tcp.options;
+            socket.set_nagle_enabled(!options.nodelay);
+            socket.set_ack_delay(options.ack_delay_ns.map(duration));
+            socket.set_keep_alive(options.keepalive_ns.map(duration));
+            socket.set_hop_limit(Some(options.hop_limit.max(1)));
+            if tcp.phase != Phase::Opening {
+                socket.set_timeout(options.user_timeout_ns.map(duration));
+            }
+            Ok(options)
+        })?;
+        self.touch(id.index());
+        Ok(options)
+    }
+
+    fn poll_tcp<R>(
+        &mut self,
+        id: TcpId,
+        cx: &mut Context<'_>,
+        wait: Wait,
+        f: impl FnOnce(&mut Socket<'static>, &mut Tcp) -> Result<R>,
+    ) -> Poll<Result<R>> {
+        let result = self.with_tcp(id, f);
+        self.pend(id, cx, wait, result)
+    }
+
+    /// Turns "would block" into waiting.
+    fn pend<R>(&mut self, id: TcpId, cx: &mut Context<'_>, wait: Wait, result: Result<R>) -> Poll<Result<R>> {
+        if !matches!(result, Err(Error::WouldBlock)) {
+            return Poll::Ready(result);
+        }
+        let _ = self.with_tcp(id, |_, tcp| {
+            let slot = if wait == Wait::Read { &mut tcp.rx_waker } else { &mut tcp.tx_waker };
+            remember(slot, cx.waker());
+            Ok(())
+        });
+        Poll::Pending
+    }
+}
+
+/// What stands in the way of reading. Data that came before a reset is read first.
+fn readable(socket: &Socket<'static>, tcp: &Tcp, nothing_wanted: bool) -> Result<()> {
+    match &tcp.error {
+        _ if socket.can_recv() => Ok(()),
+        Some(error) => Err(error.clone()),
+        None if tcp.phase == Phase::Opening => Err(Error::WouldBlock),
+        None if socket.may_recv() && !nothing_wanted => Err(Error::WouldBlock),
+        None => Ok(()),
+    }
+}
+
+fn writable(socket: &Socket<'static>, tcp: &Tcp) -> Result<()> {
+    match &tcp.error {
+        Some(error) => Err(error.clone()),
+        None if tcp.phase == Phase::Opening => Err(Error::WouldBlock),
+        None if !socket.may_send() => Err(Error::BrokenPipe),
+        None => Ok(()),
+    }
+}
+
+/// The peer's end reads as zero bytes.
+fn ended(error: RecvError) -> Result<usize> {
+    match error {
+        RecvError::Finished | RecvError::InvalidState => Ok(0),
+    }
+}
