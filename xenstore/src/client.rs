@@ -17,10 +17,18 @@ use xen_sys::io::xs_wire as abi;
 use crate::connection::Connection;
 use crate::{Error, Tree};
 
-const REQUESTS: ByteWriter =
-    ByteWriter::new(ByteRingLayout { data: abi::REQ, len: abi::RING_LEN, cons: abi::REQ_CONS, prod: abi::REQ_PROD });
-const REPLIES: ByteReader =
-    ByteReader::new(ByteRingLayout { data: abi::RSP, len: abi::RING_LEN, cons: abi::RSP_CONS, prod: abi::RSP_PROD });
+const REQUESTS: ByteWriter = ByteWriter::new(ByteRingLayout {
+    data: abi::REQ,
+    len: abi::RING_LEN,
+    cons: abi::REQ_CONS,
+    prod: abi::REQ_PROD,
+});
+const REPLIES: ByteReader = ByteReader::new(ByteRingLayout {
+    data: abi::RSP,
+    len: abi::RING_LEN,
+    cons: abi::RSP_CONS,
+    prod: abi::RSP_PROD,
+});
 
 /// How long a call waits for xenstored, unless told otherwise.
 const DEFAULT_TIMEOUT_NS: u64 = 10_000_000_000;
@@ -136,7 +144,12 @@ impl<P: Platform, M: SharedMemory> Shared<P, M> {
         pumped
     }
 
-    fn exchange(&self, connection: &mut Connection, moved: &mut bool, pumped: &mut Pumped) -> Result<(), PeerMisbehaved> {
+    fn exchange(
+        &self,
+        connection: &mut Connection,
+        moved: &mut bool,
+        pumped: &mut Pumped,
+    ) -> Result<(), PeerMisbehaved> {
         *pumped = Pumped::MoreToRead;
         let mut chunk = [0; 512];
         for _ in 0..MAX_CHUNKS {
@@ -158,7 +171,10 @@ impl<P: Platform, M: SharedMemory> Shared<P, M> {
         }
         match self.memory.load_u32(abi::ERROR) {
             0 => Ok(()),
-            value => Err(PeerMisbehaved { what: "xenstored ended the connection with ring error", value: value.into() }),
+            value => Err(PeerMisbehaved {
+                what: "xenstored ended the connection with ring error",
+                value: value.into(),
+            }),
         }
     }
 }
@@ -173,7 +189,12 @@ pub struct Pending<P: Platform, M: SharedMemory> {
 
 impl<P: Platform, M: SharedMemory> Pending<P, M> {
     /// Queues a request and sends as much of it as fits.
-    pub(crate) fn new(shared: &Rc<Shared<P, M>>, kind: u32, tx_id: u32, parts: &[&[u8]]) -> Result<Self, Error> {
+    pub(crate) fn new(
+        shared: &Rc<Shared<P, M>>,
+        kind: u32,
+        tx_id: u32,
+        parts: &[&[u8]],
+    ) -> Result<Self, Error> {
         let id = shared.connection.borrow_mut().queue(kind, tx_id, parts)?;
         shared.pump();
         let since_ns = shared.platform.now_ns();
@@ -188,7 +209,9 @@ impl<P: Platform, M: SharedMemory> Pending<P, M> {
 
     /// Waits for the reply.
     pub fn wait(self) -> Result<Vec<u8>, Error> {
-        let reply = self.shared.wait_for(self.deadline_ns, |connection| connection.take_reply(self.id).transpose())?;
+        let reply = self
+            .shared
+            .wait_for(self.deadline_ns, |connection| connection.take_reply(self.id).transpose())?;
         let waited_ms = (self.shared.platform.now_ns() - self.since_ns) / 1_000_000;
         reply.ok_or(Error::TimedOut { waited_ms })
     }

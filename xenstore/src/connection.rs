@@ -126,7 +126,11 @@ impl Connection {
 
     /// The next event of a watch.
     pub fn take_event(&mut self, token: u32) -> Result<Option<String>, Error> {
-        let event = self.watches.iter_mut().find(|watch| watch.token == token).and_then(|watch| watch.events.pop_front());
+        let event = self
+            .watches
+            .iter_mut()
+            .find(|watch| watch.token == token)
+            .and_then(|watch| watch.events.pop_front());
         match (event, self.broken) {
             (None, Some(why)) => Err(Error::Broken(why)),
             (event, _) => Ok(event),
@@ -153,12 +157,6 @@ impl Connection {
     /// Whether, and why, the connection has ended.
     pub fn ended(&self) -> Option<PeerMisbehaved> {
         self.broken
-    }
-
-    /// Requests that xenstored has, or has in part.
-    #[cfg(test)]
-    pub fn outstanding(&self) -> usize {
-        self.calls.iter().filter(|call| call.sent > 0 && call.reply.is_none()).count()
     }
 
     fn file(&mut self, message: Message) {
@@ -200,9 +198,13 @@ impl Connection {
     fn file_event(&mut self, payload: &[u8]) {
         let mut strings = wire::strings(payload);
         let (Some(path), Some(token)) = (strings.next(), strings.next()) else {
-            return self.end(PeerMisbehaved { what: "XenStore watch event without a token, bytes", value: payload.len() as u64 });
+            return self.end(PeerMisbehaved {
+                what: "XenStore watch event without a token, bytes",
+                value: payload.len() as u64,
+            });
         };
-        let watch = parse_number(token).and_then(|token| self.watches.iter_mut().find(|watch| watch.token == token));
+        let watch =
+            parse_number(token).and_then(|token| self.watches.iter_mut().find(|watch| watch.token == token));
         let Some(watch) = watch else { return };
         if watch.events.iter().any(|event| event.as_bytes() == path) {
             return;

@@ -124,7 +124,8 @@ impl<P: Platform, M: SharedMemory> Tree<P, M> {
         while names.len() < LISTING_MAX {
             let mut digits = [0; 10];
             let offset = decimal(names.len() as u32, &mut digits);
-            let part = self.call(abi::XS_DIRECTORY_PART, &[checked(path)?.as_bytes(), b"\0", offset, b"\0"])?;
+            let part =
+                self.call(abi::XS_DIRECTORY_PART, &[checked(path)?.as_bytes(), b"\0", offset, b"\0"])?;
             let Some(end) = part.iter().position(|byte| *byte == 0) else {
                 return Err(malformed("part of a listing", &part));
             };
@@ -150,7 +151,9 @@ impl<P: Platform, M: SharedMemory> Tree<P, M> {
     /// A node's permissions, its owner first.
     pub fn permissions(&self, path: &str) -> Result<Vec<Permission>, Error> {
         let payload = self.call_path(abi::XS_GET_PERMS, path, b"")?;
-        wire::strings(&payload).map(|entry| Permission::parse(entry).ok_or_else(|| malformed("a permission", entry))).collect()
+        wire::strings(&payload)
+            .map(|entry| Permission::parse(entry).ok_or_else(|| malformed("a permission", entry)))
+            .collect()
     }
 
     /// Sets a node's permissions; the first entry names the owner.

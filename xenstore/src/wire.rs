@@ -58,10 +58,16 @@ impl Decoder {
                 return Ok(None);
             }
             if self.word(0) > XS_DIRECTORY_PART {
-                return Err(PeerMisbehaved { what: "unknown XenStore message type", value: self.word(0).into() });
+                return Err(PeerMisbehaved {
+                    what: "unknown XenStore message type",
+                    value: self.word(0).into(),
+                });
             }
             if self.word(3) as usize > PAYLOAD_MAX {
-                return Err(PeerMisbehaved { what: "XenStore payload is too long, bytes", value: self.word(3).into() });
+                return Err(PeerMisbehaved {
+                    what: "XenStore payload is too long, bytes",
+                    value: self.word(3).into(),
+                });
             }
             self.payload.reserve_exact(self.word(3) as usize);
         }

@@ -25,7 +25,10 @@ pub struct XenbusDevice<P: Platform, M: SharedMemory> {
 }
 
 /// The numbers of this guest's devices of a kind (`vif`, `vbd`, `console`), in order.
-pub fn enumerate<P: Platform, M: SharedMemory>(store: &XenStore<P, M>, kind: &str) -> Result<Vec<u32>, DeviceError> {
+pub fn enumerate<P: Platform, M: SharedMemory>(
+    store: &XenStore<P, M>,
+    kind: &str,
+) -> Result<Vec<u32>, DeviceError> {
     let path = format!("device/{kind}");
     let names = match store.directory(&path) {
         Ok(names) => names,
@@ -106,18 +109,23 @@ impl<P: Platform, M: SharedMemory> Device for XenbusDevice<P, M> {
     }
 
     fn publish(&self, keys: &[(&str, &str)], state: State) -> Result<(), DeviceError> {
-        self.store.transaction(|transaction| {
-            for (key, value) in keys {
-                let path = format!("{}/{key}", self.path);
-                transaction.write(&path, value).map_err(|error| StoreError(store_error(&path, error)))?;
-            }
-            let path = format!("{}/state", self.path);
-            transaction.write(&path, state.raw().to_string()).map_err(|error| StoreError(store_error(&path, error)))
-        })
-        .map_err(|StoreError(error)| match error {
-            DeviceError::Store { path, error } if path.is_empty() => DeviceError::Store { path: self.path.clone(), error },
-            error => error,
-        })
+        self.store
+            .transaction(|transaction| {
+                for (key, value) in keys {
+                    let path = format!("{}/{key}", self.path);
+                    transaction.write(&path, value).map_err(|error| StoreError(store_error(&path, error)))?;
+                }
+                let path = format!("{}/state", self.path);
+                transaction
+                    .write(&path, state.raw().to_string())
+                    .map_err(|error| StoreError(store_error(&path, error)))
+            })
+            .map_err(|StoreError(error)| match error {
+                DeviceError::Store { path, error } if path.is_empty() => {
+                    DeviceError::Store { path: self.path.clone(), error }
+                }
+                error => error,
+            })
     }
 
     fn retract(&self, keys: &[&str]) -> Result<(), DeviceError> {
@@ -165,7 +173,12 @@ impl<P: Platform, M: SharedMemory> Device for XenbusDevice<P, M> {
             let event = watch.next(deadline_ns).map_err(|error| store_error(&self.backend, error))?;
             if event.is_none() {
                 let waited_ms = (platform.now_ns() - start) / 1_000_000;
-                return Err(DeviceError::TimedOut { device: self.name.clone(), waiting_for, state, waited_ms });
+                return Err(DeviceError::TimedOut {
+                    device: self.name.clone(),
+                    waiting_for,
+                    state,
+                    waited_ms,
+                });
             }
         }
     }
@@ -184,17 +197,29 @@ fn store_error(path: &str, error: Error) -> DeviceError {
     DeviceError::Store { path: path.to_string(), error: error.to_string() }
 }
 
-fn find<P: Platform, M: SharedMemory>(store: &XenStore<P, M>, path: String) -> Result<Option<String>, DeviceError> {
+fn find<P: Platform, M: SharedMemory>(
+    store: &XenStore<P, M>,
+    path: String,
+) -> Result<Option<String>, DeviceError> {
     match store.find(&path) {
-        Err(Error::Malformed { value, .. }) => Err(DeviceError::Malformed { path, value, expected: "UTF-8 text" }),
+        Err(Error::Malformed { value, .. }) => {
+            Err(DeviceError::Malformed { path, value, expected: "UTF-8 text" })
+        }
         found => found.map_err(|error| store_error(&path, error)),
     }
 }
 
-fn required<P: Platform, M: SharedMemory>(store: &XenStore<P, M>, path: String) -> Result<String, DeviceError> {
+fn required<P: Platform, M: SharedMemory>(
+    store: &XenStore<P, M>,
+    path: String,
+) -> Result<String, DeviceError> {
     find(store, path.clone())?.ok_or(DeviceError::Missing { path })
 }
 
-fn number<T: core::str::FromStr>(path: &str, value: String, expected: &'static str) -> Result<T, DeviceError> {
+fn number<T: core::str::FromStr>(
+    path: &str,
+    value: String,
+    expected: &'static str,
+) -> Result<T, DeviceError> {
     value.trim().parse().map_err(|_| DeviceError::Malformed { path: path.to_string(), value, expected })
 }
