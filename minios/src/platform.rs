@@ -1,0 +1,91 @@
+//! [`Xen`]: the seams of the `xen` crate, on real Xen.
+
+use core::ptr::NonNull;
+
+use xen::{Access, Clock, DomId, EventError, EventSeq, Events, GrantError, GrantRef, Grants, OutOfMemory, Port};
+use xen::{StillMapped, Wake};
+
+use crate::{events, grants, memory, time};
+
+/// Real Xen. A value of it is a handle without state.
+#[derive(Clone, Copy, Debug)]
+pub struct Xen;
+
+// SAFETY: pages come whole from the page allocator and are zeroed here; `grants` keeps to the compare-exchange rule.
+unsafe impl Grants for Xen {
+    fn alloc_page(&self) -> Result<NonNull<u8>, OutOfMemory> {
+        let page = memory::pages::alloc(0).ok_or(OutOfMemory)?;
+        // SAFETY: a page of ours, mapped writable.
+        unsafe { core::ptr::write_bytes(page.as_ptr(), 0, xen_sys::PAGE_SIZE) };
+        Ok(page)
+    }
+
+    unsafe fn free_page(&self, page: NonNull<u8>) {
+        // SAFETY: promised by the caller.
+        unsafe { memory::pages::release(page, 0) }
+    }
+
+    unsafe fn grant(&self, peer: DomId, page: NonNull<u8>, access: Access) -> Result<GrantRef, GrantError> {
+        // SAFETY: promised by the caller.
+        unsafe { grants::grant(peer, page, access) }
+    }
+
+    unsafe fn revoke(&self, gref: GrantRef) -> Result<(), StillMapped> {
+        // SAFETY: promised by the caller.
+        unsafe { grants::revoke(gref) }
+    }
+}
+
+impl Events for Xen {
+    fn alloc_unbound(&self, peer: DomId) -> Result<Port, EventError> {
+        events::alloc_unbound(peer)
+    }
+
+    fn bind_interdomain(&self, peer: DomId, remote: Port) -> Result<Port, EventError> {
+        events::bind_interdomain(peer, remote)
+    }
+
+    fn close(&self, port: Port) {
+        events::close(port);
+    }
+
+    fn notify(&self, port: Port) {
+        events::notify(port);
+    }
+
+    fn seq(&self, port: Port) -> EventSeq {
+        events::seq(port)
+    }
+
+    fn wait(&self, ports: &[(Port, EventSeq)], deadline_ns: Option<u64>) -> Wake {
+        events::wait(ports, deadline_ns)
+    }
+}
+
+impl Clock for Xen {
+    fn now_ns(&self) -> u64 {
+        time::now_ns()
+    }
+}
+
+impl Xen {
+    /// The event channel and the page by which XenStore is reached; `None` in the initial domain.
+    pub fn xenstore(self) -> Option<(Port, NonNull<u8>)> {
+        let info = crate::boot::info();
+        if crate::boot::is_initial_domain() {
+            return None;
+        }
+        let page = memory::paging::page_frame(memory::Mfn(info.store_mfn)).image_address();
+        existing(info.store_evtchn, NonNull::new(page as *mut u8)?)
+    }
+
+    /// The event channel and the page of the first console; `None` in the initial domain.
+    pub fn console(self) -> Option<(Port, NonNull<u8>)> {
+        existing(crate::boot::info().console_evtchn, crate::console::page()?)
+    }
+}
+
+fn existing(port: u32, page: NonNull<u8>) -> Option<(Port, NonNull<u8>)> {
+    events::open(port).ok()?;
+    Some((Port::new(port), page))
+}
