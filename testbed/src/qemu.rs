@@ -28,7 +28,14 @@ pub(crate) struct Machine<'a> {
     pub xen_args: String,
     /// The multiboot modules: file and command line.
     pub modules: Vec<(&'a Path, String)>,
-    pub log: &'a Path,
+    pub console: Console<'a>,
+}
+
+/// Where the machine's serial port goes.
+pub(crate) enum Console<'a> {
+    File(&'a Path),
+    /// QEMU's standard output.
+    Stdout,
 }
 
 impl Machine<'_> {
@@ -51,7 +58,10 @@ impl Machine<'_> {
             }
         }
         args.option("-initrd", [modules]);
-        args.option("-chardev", ["file,id=log,path=".into(), escape(self.log)]);
+        match self.console {
+            Console::File(file) => args.option("-chardev", ["file,id=log,path=".into(), escape(file)]),
+            Console::Stdout => args.add(&["-chardev", "stdio,id=log,signal=off"]),
+        }
         args.add(&["-serial", "chardev:log"]);
         args.0
     }
@@ -273,7 +283,7 @@ mod tests {
             xen: Path::new("/xen"),
             xen_args: "a,b".into(),
             modules: vec![(Path::new("/k,1"), "x=1,2".into()), (Path::new("/i"), String::new())],
-            log: Path::new("/log"),
+            console: Console::File(Path::new("/log")),
         };
         let args = machine.args();
         let after = |name: &str| args[args.iter().position(|arg| arg == name).unwrap() + 1].to_str().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::job::{Action, Job};
-use crate::qemu::{Args, Listeners, Machine, Qemu, RunDir};
+use crate::qemu::{Args, Console, Listeners, Machine, Qemu, RunDir};
 use crate::session::{Event, Limits, Session};
 use crate::{Accel, Forward, Outcome, XenVersion, image};
 
@@ -226,7 +226,7 @@ impl Builder {
             xen: &dom0.xen,
             xen_args: format!("{XEN_ARGS} dom0_mem={dom0_mem}M,max:{dom0_mem}M"),
             modules: vec![(&dom0.kernel, DOM0_ARGS.into()), (&dom0.initramfs, String::new())],
-            log: &log,
+            console: Console::File(&log),
         };
         let mut args = Args(machine.args());
         args.disks(&dom0.root, &self.disks);

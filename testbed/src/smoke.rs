@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::qemu::{Machine, Qemu, RunDir};
+use crate::qemu::{Console, Machine, Qemu, RunDir};
 use crate::{Accel, Progress, XenVersion, host, image};
 
 /// What to boot.
@@ -86,7 +86,6 @@ pub fn smoke(
     }
     let xen = image::xen(options.version, progress)?;
     let dir = RunDir::new()?;
-    let log = Path::new("/dev/stdout");
     let machine = Machine {
         accel: Accel::known(options.version)?,
         cpus: 1,
@@ -98,7 +97,7 @@ pub fn smoke(
             options.mem_mib
         ),
         modules: vec![(elf, options.cmdline.clone())],
-        log,
+        console: Console::Stdout,
     };
     let mut qemu = Qemu::start(machine.args(), &dir, Stdio::null(), Stdio::piped())?;
     let mut stdout = qemu.child().stdout.take().context("QEMU's output is a pipe")?;
