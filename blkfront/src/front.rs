@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use spin::{Mutex, MutexGuard};
 use xen::Platform;
@@ -16,6 +17,7 @@ use crate::{Completion, Config, Disk, Error, Operation, Request, Stats, SubmitEr
 
 /// Events without a response that are borne before a waiting thread sleeps instead (XSA-391).
 const SPURIOUS_EVENTS: u32 = 16;
+const MIN_BACKOFF_NS: u64 = 1_000_000;
 const MAX_BACKOFF_NS: u64 = 1_000_000_000;
 /// Patrol while several threads wait: one may have taken a response whose event another was waiting for.
 const CROWD_PATROL_NS: u64 = 20_000_000;
@@ -27,7 +29,7 @@ pub struct BlkFront<P: Platform, D: Device> {
     pub(crate) config: Config,
     pub(crate) label: Arc<str>,
     queue: Mutex<Queue<P>>,
-    waiting: core::sync::atomic::AtomicU32,
+    waiting: AtomicU32,
 }
 
 impl<P: Platform, D: Device> BlkFront<P, D> {
@@ -200,16 +202,15 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     /// Looks, without a request, whether the back end is still there; if not, outstanding requests end. Threads that wait
     /// do this now and then by themselves.
     pub fn check_backend(&self) -> Result<(), Error> {
+        let epoch = self.queue().epoch;
         // XenStore may block: no lock is held.
         let state = match self.device.backend_state() {
             Ok(state) => state,
             Err(error) => return Err(Error::Device { disk: self.label.clone(), error }),
         };
+        let there = matches!(state, State::Connected | State::Reconfiguring | State::Reconfigured);
         let mut queue = self.queue();
-        if matches!(state, State::Closing | State::Closed | State::Unknown)
-            && queue.fault.is_none()
-            && !queue.busy
-        {
+        if !there && queue.fault.is_none() && queue.epoch == epoch {
             queue.reap(None);
             queue.die(Fault::Gone(state));
         }
@@ -224,6 +225,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     ) -> Option<T> {
         let mut responses = None;
         let mut silent_since = self.platform.now_ns();
+        let mut patrol_at = silent_since.saturating_add(self.config.patrol_ns);
         let mut spurious = 0;
         loop {
             let events = {
@@ -236,47 +238,51 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
                 if queue.arm() {
                     continue;
                 }
+                let now = self.platform.now_ns();
                 if responses.replace(queue.stats.responses) == Some(queue.stats.responses) {
                     queue.stats.spurious_events += u64::from(spurious > 0);
                 } else {
-                    (spurious, silent_since) = (0, self.platform.now_ns());
+                    (spurious, silent_since) = (0, now);
                 }
                 if queue.in_flight() == 0 {
-                    silent_since = self.platform.now_ns();
+                    silent_since = now;
                 }
                 events
             };
-            let wake = self.doze(events.as_slice(), spurious, deadline_ns);
-            if wake == Wake::Event {
-                spurious += 1;
-                continue;
+            match self.doze(events.as_slice(), spurious, deadline_ns) {
+                Wake::Event => spurious += 1,
+                Wake::TimedOut => spurious = 0,
             }
-            if deadline_ns.is_some_and(|deadline| deadline <= self.platform.now_ns()) {
+            let now = self.platform.now_ns();
+            if deadline_ns.is_some_and(|deadline| deadline <= now) {
                 return look(&mut self.queue());
             }
-            self.patrol(silent_since);
+            if now >= patrol_at {
+                patrol_at = now.saturating_add(self.config.patrol_ns);
+                self.patrol(silent_since);
+            }
         }
     }
 
     /// One sleep: until an event, the next patrol or the deadline; without events while they are a nuisance.
     fn doze(&self, events: &[(Port, xen::EventSeq)], spurious: u32, deadline_ns: Option<u64>) -> Wake {
-        use core::sync::atomic::Ordering::Relaxed;
-        let crowd = self.waiting.fetch_add(1, Relaxed) > 0;
+        let crowd = self.waiting.fetch_add(1, Ordering::Relaxed) > 0;
         let patrol = if crowd { self.config.patrol_ns.min(CROWD_PATROL_NS) } else { self.config.patrol_ns };
         let now = self.platform.now_ns();
-        let end = |after| deadline_ns.unwrap_or(u64::MAX).min(now.saturating_add(after));
+        let end = |after| Some(deadline_ns.unwrap_or(u64::MAX).min(now.saturating_add(after)));
         let wake = if spurious <= SPURIOUS_EVENTS {
-            self.platform.wait(events, Some(end(patrol)))
+            self.platform.wait(events, end(patrol))
         } else {
-            let backoff = 1_000_000u64 << (spurious - SPURIOUS_EVENTS).min(10);
-            self.platform.wait(&[], Some(end(backoff.min(MAX_BACKOFF_NS))));
-            Wake::Event
+            let backoff = MIN_BACKOFF_NS << (spurious - SPURIOUS_EVENTS).min(10);
+            self.platform.wait(&[], end(backoff.min(MAX_BACKOFF_NS)));
+            // Did they go on meanwhile?
+            if self.queue().events().as_slice() == events { Wake::TimedOut } else { Wake::Event }
         };
-        self.waiting.fetch_sub(1, Relaxed);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         wake
     }
 
-    /// No event for a while: is anybody there?
+    /// Time for a look: is anybody there?
     fn patrol(&self, silent_since: u64) {
         let dead = {
             let mut queue = self.queue();

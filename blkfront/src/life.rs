@@ -32,6 +32,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             Ok(disk) => {
                 let mut queue = self.queue();
                 (queue.link, queue.disk, queue.fault, queue.closing) = (Some(link), disk, None, false);
+                queue.epoch += 1;
                 queue.issue(None);
                 Ok(())
             }

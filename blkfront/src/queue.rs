@@ -22,6 +22,8 @@ pub(crate) struct Queue<P: Platform> {
     pub label: Arc<str>,
     pub disk: Disk,
     pub link: Option<Link<P>>,
+    /// Counts the links.
+    pub epoch: u64,
     /// Why nothing goes through the link any more.
     pub fault: Option<Fault>,
     /// No new requests.
@@ -38,7 +40,19 @@ pub(crate) struct Queue<P: Platform> {
 impl<P: Platform> Queue<P> {
     pub fn new(label: Arc<str>, disk: Disk, hold: bool) -> Self {
         let (link, fault, stats, jobs) = (None, Some(Fault::Closed), Stats::default(), Vec::new());
-        Self { label, disk, link, fault, closing: false, busy: false, hold, stats, jobs, next_id: 1 }
+        Self {
+            label,
+            disk,
+            link,
+            epoch: 0,
+            fault,
+            closing: false,
+            busy: false,
+            hold,
+            stats,
+            jobs,
+            next_id: 1,
+        }
     }
 
     /// The disk can be used, if need be after it has come back.
@@ -266,7 +280,7 @@ impl<P: Platform> Queue<P> {
         self.jobs.iter().any(|job| job.id == id && job.owner == Owner::Token)
     }
 
-    /// No request of a `Token` is left.
+    /// Is there a request of a `Token`?
     pub fn has_tokens(&self) -> bool {
         self.jobs.iter().any(|job| job.owner == Owner::Token)
     }

@@ -1,6 +1,11 @@
 //! The driver on FakeXen, against `fake::FakeDisk`.
 
+mod asynchronous;
 mod basic;
+mod flush;
+mod hostile;
+mod life;
+mod refusal;
 
 use xen::DomId;
 use xen::fake::{FakeDevice, FakeXen, World};
@@ -35,6 +40,11 @@ impl Bench {
 
     fn connect(&self) -> Front {
         self.connect_with(config())
+    }
+
+    fn is_durable(&self) -> bool {
+        let disk = self.disk.get();
+        disk.durable == disk.content
     }
 
     /// Closes, and checks that nothing was out of order.
