@@ -106,6 +106,11 @@ impl Entry {
         Self(mfn.address() | PRESENT | WRITABLE | USER | ACCESSED)
     }
 
+    /// The same without the right to execute.
+    pub const fn not_executable(self) -> Self {
+        Self(self.0 | NO_EXECUTE)
+    }
+
     /// Whether it maps something.
     pub const fn is_present(self) -> bool {
         self.0 & PRESENT != 0

@@ -66,9 +66,9 @@ pub(crate) unsafe fn init(start: &StartInfo, boot_rsp: u64) -> Result<(), Layout
 
     let plan = Plan::new(first, total)?;
     let refused = |step| move |errno| LayoutError::Refused { step, errno };
-    unmap_spare(first).map_err(refused("unmap the spare pages"))?;
-    plan.build().map_err(refused("build the direct map"))?;
-    protect(first).map_err(refused("protect the image"))?;
+    plan.unmap_tables().map_err(refused("unmap the pages for page tables"))?;
+    plan.build_direct_map().map_err(refused("build the direct map"))?;
+    plan.protect_image().map_err(refused("protect the image"))?;
     plan.hand_over();
     Ok(())
 }
@@ -77,6 +77,8 @@ pub(crate) unsafe fn init(start: &StartInfo, boot_rsp: u64) -> Result<(), Layout
 struct Plan {
     first: Pfn,
     total: usize,
+    /// Tables for the image's area, and for the direct map its last-level and second-level ones.
+    image_leaves: usize,
     leaves: usize,
     middles: usize,
     /// First page after the tables.
@@ -93,28 +95,46 @@ impl Plan {
             return Err(too_small);
         }
         let (leaves, middles) = (chunks(9), chunks(18));
-        let bytes = Pfn(first.0 + leaves + middles + 1);
+        let image_leaves = first.0.div_ceil(512);
+        let bytes = Pfn(first.0 + image_leaves + leaves + middles + 1);
         let free = Pfn(bytes.0 + total.saturating_sub(bytes.0).div_ceil(PAGE_SIZE));
         if free.0 + MIN_FREE_PAGES > total {
             return Err(too_small);
         }
-        Ok(Self { first, total, leaves, middles, bytes, free })
+        Ok(Self { first, total, image_leaves, leaves, middles, bytes, free })
     }
 
-    fn leaf(&self, chunk: usize) -> Pfn {
+    fn image_leaf(&self, chunk: usize) -> Pfn {
         Pfn(self.first.0 + chunk)
     }
 
+    fn leaf(&self, chunk: usize) -> Pfn {
+        Pfn(self.first.0 + self.image_leaves + chunk)
+    }
+
     fn middle(&self, chunk: usize) -> Pfn {
-        Pfn(self.first.0 + self.leaves + chunk)
+        Pfn(self.first.0 + self.image_leaves + self.leaves + chunk)
     }
 
     fn top(&self) -> Pfn {
         Pfn(self.bytes.0 - 1)
     }
 
-    /// Fills the tables, from the leaves up, and hooks them in.
-    fn build(&self) -> Result<(), Errno> {
+    /// Takes the builder's writable mappings away from the pages that become page tables.
+    fn unmap_tables(&self) -> Result<(), Errno> {
+        let mut batch = Batch::new();
+        for page in self.first.0..self.bytes.0 {
+            if let Some((machine, _)) = paging::entry(Pfn(page).image_address(), 1) {
+                // SAFETY: nobody uses the spare pages yet.
+                unsafe { batch.set(machine, Entry::NONE)? };
+            }
+        }
+        // SAFETY: as above.
+        unsafe { batch.apply() }
+    }
+
+    /// Fills the tables of the direct map, from the leaves up, and hooks them in.
+    fn build_direct_map(&self) -> Result<(), Errno> {
         let window = WindowMapping::open();
         let first_chunk = self.first.0 >> 9;
         for chunk in 0..self.leaves {
@@ -143,6 +163,52 @@ impl Plan {
             xen_sys::xen::MmuUpdate { ptr: paging::top_entry(DIRECT_BASE), val: self.table(self.top()).0 };
         // SAFETY: the area was not mapped before.
         unsafe { hypercall::mmu_update(&[update]) }
+    }
+
+    /// Replaces the builder's last-level tables of the image's area by ones that are W^X and map no spare page; one
+    /// update for each 2 MiB, where changing the entries one by one would take hundreds.
+    fn protect_image(&self) -> Result<(), Errno> {
+        let window = WindowMapping::open();
+        for chunk in 0..self.image_leaves {
+            window.fill(self.image_leaf(chunk), |slot| self.image_entry(Pfn((chunk << 9) + slot), &window))?;
+        }
+        window.close()?;
+        let mut batch = Batch::new();
+        for chunk in 0.. {
+            match paging::entry(Pfn(chunk << 9).image_address(), 2) {
+                Some((machine, old)) if old.is_present() => {
+                    let new = if chunk < self.image_leaves { self.table(self.image_leaf(chunk)) } else { Entry::NONE };
+                    // SAFETY: code stays executable, data writable, constants readable; spare pages nobody uses.
+                    unsafe { batch.set(machine, new)? };
+                }
+                _ => break,
+            }
+        }
+        // SAFETY: as above.
+        unsafe { batch.apply()? };
+        hypercall::flush_tlb()
+    }
+
+    /// What a page of the image, or of what the builder put behind it, is mapped as.
+    fn image_entry(&self, pfn: Pfn, window: &WindowMapping) -> Entry {
+        let (text, rodata) = (&raw const __image_start as u64, &raw const __rodata_start as u64);
+        let (data, symbols) = (&raw const __data_start as u64, &raw const __symbols_start as u64);
+        let address = pfn.image_address();
+        let Some(old) = paging::lookup(address).filter(|old| old.is_present() && pfn < self.first) else {
+            return Entry::NONE;
+        };
+        if address == window.address {
+            window.own.not_executable()
+        } else if (text..rodata).contains(&address) {
+            Entry::page(old.mfn(), Protection::ReadExecute)
+        } else if (rodata..data).contains(&address) {
+            Entry::page(old.mfn(), Protection::Read)
+        } else if (data..symbols).contains(&address) {
+            Entry::page(old.mfn(), Protection::ReadWrite)
+        } else {
+            // The symbols, and the builder's things: page tables are read-only already and stay so.
+            old.not_executable()
+        }
     }
 
     fn table(&self, pfn: Pfn) -> Entry {
@@ -190,49 +256,4 @@ impl WindowMapping {
         // SAFETY: the window gets its own page again.
         unsafe { hypercall::update_va_mapping(self.address, self.own.0) }
     }
-}
-
-/// Takes away the builder's mappings of the pages it did not use; they come back in the direct map.
-fn unmap_spare(first: Pfn) -> Result<(), Errno> {
-    let mut batch = Batch::new();
-    let mut pfn = first;
-    while let Some((machine, entry)) = paging::leaf(pfn.image_address()) {
-        if !entry.is_present() {
-            break;
-        }
-        // SAFETY: nobody uses the spare pages yet.
-        unsafe { batch.set(machine, Entry::NONE)? };
-        pfn.0 += 1;
-    }
-    // SAFETY: as above.
-    unsafe { batch.apply() }
-}
-
-/// Makes the image W^X, and what the builder put behind it not executable.
-fn protect(first: Pfn) -> Result<(), Errno> {
-    let (text, rodata) = (&raw const __image_start as u64, &raw const __rodata_start as u64);
-    let (data, symbols) = (&raw const __data_start as u64, &raw const __symbols_start as u64);
-    let mut batch = Batch::new();
-    for page in 0..first.0 {
-        let address = Pfn(page).image_address();
-        let Some((machine, old)) = paging::leaf(address) else { continue };
-        if !old.is_present() {
-            continue;
-        }
-        let new = if (text..rodata).contains(&address) {
-            Entry::page(old.mfn(), Protection::ReadExecute)
-        } else if (rodata..data).contains(&address) {
-            Entry::page(old.mfn(), Protection::Read)
-        } else if (data..symbols).contains(&address) {
-            Entry::page(old.mfn(), Protection::ReadWrite)
-        } else {
-            // The symbols, and the builder's things: page tables are read-only already and stay so.
-            Entry(old.0 | 1 << 63)
-        };
-        // SAFETY: code stays executable, data writable, constants readable.
-        unsafe { batch.set(machine, new)? };
-    }
-    // SAFETY: as above.
-    unsafe { batch.apply()? };
-    hypercall::flush_tlb()
 }

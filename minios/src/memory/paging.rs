@@ -83,7 +83,7 @@ fn readable(pfn: Pfn) -> *const u64 {
 }
 
 /// Machine address and value of the entry for `address` in the table of `level`; `None` if a table above is missing.
-fn entry(address: u64, level: u32) -> Option<(u64, Entry)> {
+pub(super) fn entry(address: u64, level: u32) -> Option<(u64, Entry)> {
     let mut table = TOP.load(Ordering::Relaxed) as *const u64;
     for above in (level + 1..=4).rev() {
         // SAFETY: `table` is a live page table with 512 entries.
@@ -206,9 +206,4 @@ pub unsafe fn change(address: u64, pages: usize, protection: Option<Protection>)
 pub(super) fn top_entry(address: u64) -> u64 {
     let table = Pfn::of_address(TOP.load(Ordering::Relaxed));
     machine_frame(table).address() + index(address, 4) as u64 * 8
-}
-
-/// Machine address and value of the last-level entry for an address.
-pub(super) fn leaf(address: u64) -> Option<(u64, Entry)> {
-    entry(address, 1)
 }
