@@ -9,8 +9,8 @@ use std::{
     fs,
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -131,7 +131,15 @@ fn an_allocated_but_unwritten_extent_reads_as_zeros() {
     // Blocks 4..10 are allocated without being written, then the length covers them.
     run("debugfs", &["-w", "-R", "fallocate /file 4 9", image.to_str().unwrap()]);
     run("debugfs", &["-w", "-R", "set_inode_field /file size 40960", image.to_str().unwrap()]);
-    let file = mount(fs::read(&image).unwrap()).open("/file").unwrap();
+    // What lay in those blocks before must not show.
+    let mut data = fs::read(&image).unwrap();
+    for block in 4..10 {
+        let said = run("debugfs", &["-R", &format!("bmap /file {block}"), image.to_str().unwrap()]);
+        let at: usize = said.split_whitespace().next().unwrap().parse().unwrap();
+        assert!(at > 0 && said.contains("uninit"), "{said}");
+        data[at * 4096..(at + 1) * 4096].fill(0xee);
+    }
+    let file = mount(data).open("/file").unwrap();
     let mut expected = vec![7; 8192];
     expected.resize(40960, 0);
     assert!(file.read_all(1 << 20).unwrap() == expected);
@@ -304,4 +312,43 @@ fn a_name_looked_up_again_is_not_searched_for_again() {
             assert_eq!(content[..3], [index as u8; 3]);
         }
     }
+}
+
+#[test]
+fn no_lock_is_held_while_the_device_reads() {
+    /// A device during whose reads another thread, as it were, uses the same file system.
+    struct Busy {
+        image: Vec<u8>,
+        user: Arc<OnceLock<Weak<Ext4<Busy>>>>,
+        is_inside: AtomicBool,
+    }
+    impl BlockRead for Busy {
+        fn read(&self, offset: u64, buf: &mut [u8]) -> Result<(), BlockError> {
+            if let Some(ext4) = self.user.get().and_then(Weak::upgrade)
+                && !self.is_inside.swap(true, Ordering::Relaxed)
+            {
+                let inode = ext4.lookup(ext4.root(), b"large").unwrap();
+                ext4.read_at(inode, 4000, &mut vec![0; 100_000]).unwrap();
+                ext4.metadata(inode).unwrap();
+                ext4.cache_stats();
+                self.is_inside.store(false, Ordering::Relaxed);
+            }
+            self.image.read(offset, buf)
+        }
+        fn size_bytes(&self) -> u64 {
+            self.image.len() as u64
+        }
+    }
+    let scratch = Scratch::new();
+    let root = scratch.path("root");
+    populate(&root);
+    let user = Arc::new(OnceLock::new());
+    let image = make(&scratch, 24, &["-t", "ext4", "-b", "4096"], &root);
+    let device = Busy { image, user: user.clone(), is_inside: AtomicBool::new(false) };
+    // The smallest cache: lines go while others read.
+    let ext4 = Arc::new(Ext4::mount(device, 0).unwrap());
+    user.set(Arc::downgrade(&ext4)).unwrap();
+    let mut vfs = Vfs::new();
+    vfs.mount("/", ext4).unwrap();
+    assert_eq!(compare(&vfs, &root, "/"), 415);
 }
