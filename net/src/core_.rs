@@ -43,6 +43,13 @@ pub(crate) enum Kind {
     Ping(Ping),
 }
 
+/// What may have changed a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Frame,
+    Clock,
+}
+
 pub(crate) struct Core {
     pub(crate) now: Instant,
     pub(crate) rng: Rng,
@@ -185,9 +192,9 @@ impl Core {
     }
 
     /// Looks at what a frame or a transmission changed in a flow.
-    pub(crate) fn settle(&mut self, index: u32) {
+    pub(crate) fn settle(&mut self, index: u32, cause: Cause) {
         match self.flows.get(index).map(|flow| &flow.kind) {
-            Some(Kind::Tcp(_)) => self.settle_tcp(index),
+            Some(Kind::Tcp(_)) => self.settle_tcp(index, cause),
             Some(Kind::Udp(owner)) => {
                 let owner = *owner;
                 self.settle_udp(owner);

@@ -4,7 +4,7 @@ use smoltcp::iface::PollResult;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
 
-use crate::core_::{Core, Kind};
+use crate::core_::{Cause, Core, Kind};
 use crate::device::{Outlet, Port};
 
 /// Packets that a flow may send before the next flow has its turn.
@@ -121,7 +121,7 @@ impl Core {
             }
         }
         self.set_deadline(index, [at, limit].into_iter().flatten().min());
-        self.settle(index);
+        self.settle(index, Cause::Clock);
     }
 
     /// Drops the datagram at the head of a flow, whose neighbour does not answer: those behind it may be for others.

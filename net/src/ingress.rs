@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use smoltcp::phy::{PacketMeta, TxToken};
 use smoltcp::wire::IpAddress;
 
-use crate::core_::{Core, Kind};
+use crate::core_::{Cause, Core, Kind};
 use crate::device::OneFrame;
 use crate::frame::{self, IpSeen, Seen};
 use crate::route::is_loopback;
@@ -42,7 +42,7 @@ impl Core {
             self.neighbours_changed(link);
         }
         if let Target::Flow(index) = target {
-            self.settle(index);
+            self.settle(index, Cause::Frame);
             if index != misc || neighbour {
                 self.touch(index);
             }

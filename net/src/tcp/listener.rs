@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// How long a caller may take to confirm.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long it is preferred to those who call after it.
+const PRIORITY: Duration = Duration::from_millis(200);
 
 pub(crate) struct Listener {
     addr: Option<IpAddress>,
@@ -81,7 +83,12 @@ impl Core {
         if l.half_open.len() >= l.backlog
             && let Some(oldest) = l.half_open.front().copied()
         {
-            // A flood of callers that never confirm pushes out its own kind; a real one confirms within a round trip.
+            // A real caller confirms within a round trip. One that has not for long makes room; otherwise the newcomer
+            // tries again, since forgetting a caller that is about to confirm would reset it.
+            let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get(oldest) else { return None };
+            if tcp.limit.is_none_or(|limit| limit > self.now + HANDSHAKE - PRIORITY) {
+                return None;
+            }
             self.free_tcp(oldest);
         }
         let mut socket = self.make_socket(&options).ok()?;

@@ -145,7 +145,6 @@ impl Core {
         socket.set_nagle_enabled(!options.nodelay);
         socket.set_ack_delay(options.ack_delay_ns.map(duration));
         socket.set_keep_alive(options.keepalive_ns.map(duration));
-        socket.set_timeout(options.user_timeout_ns.map(duration));
         socket.set_hop_limit(Some(options.hop_limit.max(1)));
         if options.congestion_control {
             socket.set_congestion_control(CongestionControl::Reno);
@@ -223,6 +222,18 @@ impl Core {
 }
 
 impl Tcp {
+    /// Has smoltcp watch for a silent peer only when an answer is due: its time-out counts any silence.
+    fn watch(&self, socket: &mut Socket<'static>) {
+        let timeout = match self.phase {
+            Phase::Opening => self.options.connect_timeout_ns,
+            _ if socket.send_queue() > 0 || self.options.keepalive_ns.is_some() => {
+                self.options.user_timeout_ns
+            }
+            _ => None,
+        };
+        socket.set_timeout(timeout.map(duration));
+    }
+
     fn wake_rx(&mut self) {
         if let Some(waker) = self.rx_waker.take() {
             waker.wake();

@@ -4,7 +4,7 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::Duration;
 
 use super::{Phase, socket};
-use crate::core_::{Core, Flow, Kind, duration};
+use crate::core_::{Cause, Core, Flow, Kind};
 use crate::error::Error;
 
 /// How long a connection that nobody holds may take to end.
@@ -15,7 +15,7 @@ const RESET_LINGER: Duration = Duration::from_secs(1);
 const DISCARD_MOST: usize = 256 << 10;
 
 impl Core {
-    pub(crate) fn settle_tcp(&mut self, index: u32) {
+    pub(crate) fn settle_tcp(&mut self, index: u32, cause: Cause) {
         let now = self.now;
         let Some(flow) = self.flows.get_mut(index) else { return };
         let deadline = flow.deadline;
@@ -25,19 +25,16 @@ impl Core {
         let state = socket.state();
         let before = core::mem::replace(&mut tcp.seen, state);
         if state == State::Closed && before != State::Closed && tcp.error.is_none() {
-            // After a time-out smoltcp still knows the peer, to send it a reset.
-            let timed_out = socket.remote_endpoint().is_some();
-            tcp.error = match before {
-                State::LastAck | State::TimeWait | State::Closing => None,
-                _ if timed_out => Some(tcp.soft_error.clone().unwrap_or(Error::TimedOut)),
-                State::SynSent => Some(Error::ConnectionRefused),
-                _ => Some(Error::ConnectionReset),
+            tcp.error = match (before, cause) {
+                (State::LastAck | State::TimeWait | State::Closing, _) => None,
+                (_, Cause::Clock) => Some(tcp.soft_error.clone().unwrap_or(Error::TimedOut)),
+                (State::SynSent, Cause::Frame) => Some(Error::ConnectionRefused),
+                (_, Cause::Frame) => Some(Error::ConnectionReset),
             };
         }
         match tcp.phase {
             Phase::Opening if !matches!(state, State::SynSent | State::SynReceived | State::Closed) => {
                 tcp.phase = Phase::Open;
-                socket.set_timeout(tcp.options.user_timeout_ns.map(duration));
             }
             Phase::HalfOpen(listener) => match state {
                 State::SynReceived => {}
@@ -73,6 +70,7 @@ impl Core {
             }
             _ => {}
         }
+        tcp.watch(socket);
         if socket.can_recv() || (state != State::SynSent && !socket.may_recv()) {
             tcp.wake_rx();
         }

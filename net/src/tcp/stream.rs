@@ -129,11 +129,12 @@ impl Core {
     pub(crate) fn try_write(&mut self, id: TcpId, data: &[u8]) -> Result<usize> {
         let written = self.with_tcp(id, |socket, tcp| {
             writable(socket, tcp)?;
-            match socket.send_slice(data) {
-                Ok(0) if !data.is_empty() => Err(Error::WouldBlock),
-                Ok(len) => Ok(len),
-                Err(_) => Err(Error::BrokenPipe),
+            let len = socket.send_slice(data).map_err(|_| Error::BrokenPipe)?;
+            if len == 0 && !data.is_empty() {
+                return Err(Error::WouldBlock);
             }
+            tcp.watch(socket);
+            Ok(len)
         })?;
         self.touch(id.index());
         Ok(written)
@@ -160,7 +161,9 @@ impl Core {
                 let filled = f(room).min(room.len());
                 (filled, filled)
             };
-            socket.send(fill).map_err(|_| Error::BrokenPipe)
+            let len = socket.send(fill).map_err(|_| Error::BrokenPipe)?;
+            tcp.watch(socket);
+            Ok(len)
         });
         if matches!(written, Ok(1..)) {
             self.touch(id.index());
@@ -256,9 +259,7 @@ impl Core {
             socket.set_ack_delay(options.ack_delay_ns.map(duration));
             socket.set_keep_alive(options.keepalive_ns.map(duration));
             socket.set_hop_limit(Some(options.hop_limit.max(1)));
-            if tcp.phase != Phase::Opening {
-                socket.set_timeout(options.user_timeout_ns.map(duration));
-            }
+            tcp.watch(socket);
             Ok(options)
         })?;
         self.touch(id.index());
