@@ -1,2 +1,43 @@
-//! The PV network front end.
-#![cfg_attr(not(test), no_std)]
+//! The PV network front end (`io/netif.h`): [`NetFront`], an Ethernet device for smoltcp.
+//!
+//! - [`front`]: connecting, closing, losing the back end and getting it back; what the owner's thread calls;
+//! - `rx`, `tx`: one ring each, with its pool of buffers that stay granted for as long as the device is connected;
+//! - `checksum`: TCP and UDP checksums, left to the back end where it can, done here where it can not;
+//! - `phy`: smoltcp's traits;
+//! - `info`: what XenStore says about the device; [`stats`]: counters;
+//! - `fake`: a back end for tests.
+//!
+//! A byte is copied once on its way in, from the shared page to private memory where it is judged and parsed, and once on its
+//! way out, besides what the stack itself does. Nothing is allocated per packet.
+#![cfg_attr(not(any(test, feature = "fake")), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod checksum;
+mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+mod info;
+mod phy;
+mod rx;
+pub mod stats;
+mod tx;
+
+pub use error::NetError;
+pub use front::{Config, Link, NetFront};
+pub use info::{Info, Offload};
+pub use phy::{RxFrame, TxFrame};
+pub use stats::Stats;
+
+const ETHERNET_HEADER: usize = 14;
+/// The longest frame that is put together from pieces: an IP packet of 64 KiB less one byte.
+const MAX_FRAME: usize = ETHERNET_HEADER + 65_535;
+/// The longest frame that a request's size field can name.
+const MAX_TX_FRAME: usize = 65_535;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The receiving side: a pool of granted buffers, and packets put together from what the back end copied into them.
+//!
+//! Responses come in the order of the requests (`io/netif.h` demands it, since an extra info has no id), and each buffer
+//! is posted again as soon as its slot is copied out. So the buffers go round in a fixed order, and there is no id to look up:
+//! the back end's must be the one whose turn it is.
+
+use alloc::vec::Vec;
+
+use xen::{
+    Access, DomId, Doorbell, Front, GrantError, PAGE_SIZE, PeerMisbehaved, Platform, SharedMemory, SharedPage,
+};
+use xen_sys::io::netif::{
+    EXTRA_FLAG_MORE, ExtraInfo, RXF_CSUM_BLANK, RXF_DATA_VALIDATED, RXF_EXTRA_INFO, RXF_MORE_DATA, RxRequest,
+    RxResponse,
+};
+
+use crate::checksum::{self, Verdict};
+use crate::stats::RxStats;
+use crate::{ETHERNET_HEADER, MAX_FRAME};
+
+/// The assembly buffer grows by this at least.
+const GROWTH: usize = 2048;
+
+/// A packet that is not whole yet.
+#[derive(Clone, Copy, Default)]
+struct Chain {
+    slots: u32,
+    len: usize,
+    flags: u16,
+    more_data: bool,
+    more_extras: bool,
+    dropped: bool,
+}
+
+pub(crate) struct RxQueue<P: Platform> {
+    ring: Front<SharedPage<P>, RxRequest, RxResponse>,
+    buffers: Vec<SharedPage<P>>,
+    /// The buffer whose response comes next.
+    next: usize,
+    chain: Chain,
+    /// Private memory in which packets are put together and parsed.
+    frame: Vec<u8>,
+}
+
+impl<P: Platform> RxQueue<P> {
+    /// Grants the ring and `count` buffers, and posts them all. A usual frame has up to `longest` bytes.
+    pub fn new(
+        platform: &P,
+        peer: DomId,
+        count: usize,
+        longest: usize,
+        start: u32,
+    ) -> Result<Self, GrantError> {
+        let mut ring = Front::starting_at(SharedPage::new(platform, peer, Access::ReadWrite)?, start);
+        let count = count.clamp(1, ring.capacity() as usize);
+        let (mut buffers, mut frame) = (Vec::new(), Vec::new());
+        buffers.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
+        frame.try_reserve_exact(longest).map_err(|_| GrantError::OutOfMemory)?;
+        frame.resize(longest, 0);
+        for id in 0..count {
+            let buffer = SharedPage::new(platform, peer, Access::ReadWrite)?;
+            ring.push(request(id, &buffer)).expect("there are at most as many buffers as slots");
+            buffers.push(buffer);
+        }
+        // The back end does not listen yet; it is notified when it does.
+        let _ = ring.publish();
+        Ok(Self { ring, buffers, next: 0, chain: Chain::default(), frame })
+    }
+
+    pub fn ring_page(&self) -> &SharedPage<P> {
+        self.ring.memory()
+    }
+
+    /// Takes responses until a good packet is whole; its length, for [`RxQueue::frame`]. After one ring's worth of slots it
+    /// gives up for the time being, so that a back end can not hold the caller here.
+    pub fn receive(&mut self, stats: &mut RxStats) -> Result<Option<usize>, PeerMisbehaved> {
+        for _ in 0..self.ring.capacity() {
+            let taken = if self.chain.more_extras { self.take_extra()? } else { self.take_data(stats)? };
+            if !taken {
+                return Ok(None);
+            }
+            if self.chain.more_data || self.chain.more_extras {
+                if self.chain.slots > self.ring.capacity() {
+                    return Err(PeerMisbehaved {
+                        what: "slots of one packet",
+                        value: self.chain.slots.into(),
+                    });
+                }
+                continue;
+            }
+            let packet = core::mem::take(&mut self.chain);
+            if self.accept(&packet, stats) {
+                return Ok(Some(packet.len));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The packet that [`RxQueue::receive`] announced.
+    pub fn frame(&self, len: usize) -> &[u8] {
+        &self.frame[..len]
+    }
+
+    /// Shows the back end the buffers posted since.
+    pub fn publish(&mut self) -> Doorbell {
+        self.ring.publish()
+    }
+
+    /// As [`Front::arm`].
+    pub fn arm(&mut self) -> bool {
+        self.ring.arm()
+    }
+
+    fn take_data(&mut self, stats: &mut RxStats) -> Result<bool, PeerMisbehaved> {
+        let Some(response) = self.ring.pop()? else { return Ok(false) };
+        if usize::from(response.id) != self.next {
+            return Err(PeerMisbehaved { what: "rx response for buffer", value: response.id.into() });
+        }
+        if self.chain.slots == 0 {
+            self.chain.flags = response.flags;
+            self.chain.more_extras = response.flags & RXF_EXTRA_INFO != 0;
+        }
+        self.chain.more_data = response.flags & RXF_MORE_DATA != 0;
+        match usize::try_from(response.status) {
+            Ok(len) => {
+                let offset = usize::from(response.offset);
+                if offset + len > PAGE_SIZE {
+                    return Err(PeerMisbehaved {
+                        what: "rx response reaches in its buffer to",
+                        value: (offset + len) as u64,
+                    });
+                }
+                self.append(offset, len, stats);
+            }
+            Err(_) => self.drop_chain(&mut stats.errors),
+        }
+        self.repost();
+        Ok(true)
+    }
+
+    fn take_extra(&mut self) -> Result<bool, PeerMisbehaved> {
+        let Some(extra) = self.ring.pop_slot::<ExtraInfo>()? else { return Ok(false) };
+        // None was asked for, and none changes what the bytes of a packet are.
+        self.chain.more_extras = extra.flags & EXTRA_FLAG_MORE != 0;
+        self.repost();
+        Ok(true)
+    }
+
+    /// The one copy of a received byte.
+    fn append(&mut self, offset: usize, len: usize, stats: &mut RxStats) {
+        let from = self.chain.len;
+        let end = from + len;
+        if self.chain.dropped {
+            return;
+        }
+        if end > MAX_FRAME {
+            return self.drop_chain(&mut stats.oversized);
+        }
+        if end > self.frame.len() {
+            let wanted = end.max(self.frame.len() + GROWTH);
+            if self.frame.try_reserve_exact(wanted - self.frame.len()).is_err() {
+                return self.drop_chain(&mut stats.no_memory);
+            }
+            self.frame.resize(wanted, 0);
+        }
+        self.buffers[self.next].copy_out(offset, &mut self.frame[from..end]);
+        self.chain.len = end;
+    }
+
+    fn drop_chain(&mut self, counter: &mut u64) {
+        if !core::mem::replace(&mut self.chain.dropped, true) {
+            *counter += 1;
+        }
+    }
+
+    fn repost(&mut self) {
+        self.chain.slots += 1;
+        let posted = self.ring.push(request(self.next, &self.buffers[self.next]));
+        posted.expect("the slot of the response just taken is free");
+        self.next = (self.next + 1) % self.buffers.len();
+    }
+
+    fn accept(&self, packet: &Chain, stats: &mut RxStats) -> bool {
+        if packet.dropped {
+            return false;
+        }
+        if packet.len < ETHERNET_HEADER {
+            stats.runts += 1;
+            return false;
+        }
+        // Blank: it comes from this machine and never was on a wire. Validated: the back end's network card has checked it.
+        let trusted = packet.flags & (RXF_CSUM_BLANK | RXF_DATA_VALIDATED) != 0;
+        if !trusted && checksum::verify(self.frame(packet.len)) == Verdict::Bad {
+            stats.bad_checksums += 1;
+            return false;
+        }
+        stats.packets += 1;
+        stats.bytes += packet.len as u64;
+        true
+    }
+}
+
+fn request<P: Platform>(id: usize, buffer: &SharedPage<P>) -> RxRequest {
+    RxRequest { id: id as u16, pad: 0, gref: buffer.gref().raw() }
+}
