@@ -32,6 +32,8 @@ const REPLIES: ByteReader = ByteReader::new(ByteRingLayout {
 
 /// How long a call waits for xenstored, unless told otherwise.
 const DEFAULT_TIMEOUT_NS: u64 = 10_000_000_000;
+/// The ring page has an error field (`XENSTORE_SERVER_FEATURE_ERROR`).
+const SERVER_FEATURE_ERROR: u32 = 2;
 /// Chunks read in one go, so that a xenstored that writes for ever does not keep us for ever.
 const MAX_CHUNKS: usize = 64;
 
@@ -168,6 +170,9 @@ impl<P: Platform, M: SharedMemory> Shared<P, M> {
             }
             *moved = true;
             connection.sent(len);
+        }
+        if self.memory.load_u32(abi::SERVER_FEATURES) & SERVER_FEATURE_ERROR == 0 {
+            return Ok(());
         }
         match self.memory.load_u32(abi::ERROR) {
             0 => Ok(()),

@@ -78,6 +78,9 @@ fn a_ring_error_that_the_server_tells_ends_the_connection() {
     let (fake, store) = start(&world);
     fake.lie(abi::ERROR, 2);
     world.run_peers();
+    store.read("data").expect("a server without the feature has no such field");
+    fake.lie(abi::SERVER_FEATURES, 2);
+    world.run_peers();
     let error = store.read("data").expect_err("it said so");
     assert!(error.to_string().ends_with("ring error 2"), "{error}");
 }
