@@ -21,6 +21,8 @@ const SECTOR: usize = 512;
 pub enum Lie {
     /// It answers a request that was never made.
     Id(u64),
+    /// It answers the request that had the same slot before.
+    Stale,
     /// It answers twice.
     Twice,
     /// It answers with another operation.
@@ -253,6 +255,7 @@ impl Backend {
                 Response { id: request.id, operation: request.operation, status, ..Default::default() };
             match self.knobs.lie {
                 Some(Lie::Id(id)) => response.id = id,
+                Some(Lie::Stale) => response.id = response.id.wrapping_sub(32),
                 Some(Lie::Operation) => response.operation ^= 1,
                 Some(Lie::Twice) => {
                     let _ = connection.ring.push(response);

@@ -49,6 +49,17 @@ fn a_disk_that_lied_works_again_after_a_reconnection() {
 }
 
 #[test]
+fn an_answer_with_the_id_of_an_earlier_request_is_a_lie() {
+    let bench = Bench::new(1 << 20, 512);
+    let front = bench.connect();
+    front.read_at(0, &mut [0; 512]).expect("honest so far");
+    bench.disk.get().knobs.lie = Some(Lie::Stale);
+    let error = front.read_at(0, &mut [0; 512]).expect_err("that is answered already");
+    assert!(matches!(&error, Error::Misbehaved { lie, .. } if lie.what == "response id"), "{error}");
+    front.close().expect("the back end lets go");
+}
+
+#[test]
 fn an_answer_to_an_answered_request_is_a_lie() {
     let bench = Bench::new(1 << 20, 512);
     let front = bench.connect();
