@@ -48,6 +48,8 @@ fn console(world: &World, index: u32, pace: usize) -> (Fake, Daemon) {
         end: end.clone(),
     };
     let theirs = daemon.clone();
+    // Like the real one, it looks only when it is told to.
+    let mut woken = false;
     world.add_peer(move |_| {
         if let Some((offset, value)) = theirs.lie.take() {
             mapped.store_u32(offset, value);
@@ -55,9 +57,14 @@ fn console(world: &World, index: u32, pace: usize) -> (Fake, Daemon) {
             return Progress::Made;
         }
         let mut chunk = vec![0; theirs.pace.get()];
+        woken |= end.take_pending();
+        if !woken {
+            chunk.clear();
+        }
         // Its own lies confuse it, too.
         let read = READER.read(&mapped, &mut chunk).unwrap_or(0);
         theirs.seen.borrow_mut().extend_from_slice(&chunk[..read]);
+        woken &= read > 0 || theirs.pace.get() == 0;
         let typed = TYPIST.write(&mapped, &theirs.typed.borrow()).unwrap_or(0);
         theirs.typed.borrow_mut().drain(..typed);
         if read + typed == 0 {
@@ -123,6 +130,21 @@ fn when_nobody_reads_a_writer_waits_once_and_then_drops() {
     let seen = daemon.seen.borrow();
     assert!(seen[..room].iter().all(|byte| *byte == b'x'));
     assert_eq!(String::from_utf8_lossy(&seen[room..]), "\r\n[console: 150 bytes lost]\r\nagain\r\n");
+}
+
+#[test]
+fn a_reader_that_moves_is_waited_for_again() {
+    let world = World::new();
+    let (console, daemon) = console(&world, 0, 0);
+    console.write(&[b'x'; 20_000]);
+    console.write(b"x");
+    daemon.pace.set(5000);
+    assert_eq!(console.flush(None), Wake::Event);
+    daemon.pace.set(0);
+    console.write(&[b'y'; abi::OUT_LEN + BUFFER_MAX]);
+    let start = world.now_ns();
+    console.write(b"z");
+    assert_eq!(world.now_ns(), start + PATIENCE_NS);
 }
 
 #[test]

@@ -59,6 +59,10 @@ struct Inner {
     delay: u32,
     delayed: u32,
     silent: bool,
+    /// The guest has raised an event since all that it wrote was read.
+    woken: bool,
+    /// The ring of replies was full when last looked at, without an event since.
+    full: bool,
     lies: Vec<(usize, u32)>,
     /// Then it may read nonsense itself.
     lied: bool,
@@ -90,6 +94,8 @@ impl FakeXenstored {
             delay: 0,
             delayed: 0,
             silent: false,
+            woken: false,
+            full: false,
             lies: Vec::new(),
             lied: false,
             most_outstanding: 0,
@@ -257,14 +263,22 @@ impl Inner {
             moved = true;
         }
         if !self.silent {
-            moved |= self.receive(page);
+            // Like the real one, it looks only when it is told to.
+            if end.take_pending() {
+                self.woken = true;
+                self.full = false;
+            }
+            if self.woken {
+                self.woken = self.receive(page);
+                moved |= self.woken;
+            }
             self.out.extend(self.server.replies.drain(..));
             self.most_outstanding = self.most_outstanding.max(self.out.len());
             if self.delayed > 0 && !self.out.is_empty() {
                 self.delayed -= 1;
                 return Progress::Made;
             }
-            moved |= self.send(page);
+            moved |= !self.full && self.send(page);
         }
         if !moved {
             return Progress::None;
@@ -301,7 +315,9 @@ impl Inner {
         let mut moved = false;
         while let Some(message) = self.out.front() {
             let rest = &message[self.sent..];
-            let len = REPLIES.write(page, &rest[..rest.len().min(left)]).unwrap_or(0);
+            let wanted = rest.len().min(left);
+            let len = REPLIES.write(page, &rest[..wanted]).unwrap_or(0);
+            self.full = len < wanted;
             self.sent += len;
             left -= len;
             moved |= len > 0;
