@@ -170,6 +170,19 @@ fn the_buffer_is_pumped_on_events_without_a_further_write() {
 }
 
 #[test]
+fn a_thread_that_only_drains_gets_all_of_it_out() {
+    let world = World::new();
+    let (console, daemon) = console(&world, 0, 0);
+    console.write(&[b'a'; 9000]);
+    daemon.pace.set(500);
+    while daemon.seen.borrow().len() < 9000 {
+        assert_eq!(console.wait_drained(), Ok(()));
+    }
+    daemon.lie.set(Some((abi::OUT_CONS, 1 << 20)));
+    while console.wait_drained().is_ok() {}
+}
+
+#[test]
 fn a_crash_writes_after_what_is_buffered_and_gives_up_when_nobody_reads() {
     let world = World::new();
     let (console, daemon) = console(&world, 0, 0);
