@@ -55,9 +55,8 @@ impl Job<'_> {
             }
             Action::Shell { rows, columns } => {
                 // hvc0 is Xen's console, which goes to the log.
-                script += "tty=/dev/hvc1\n";
-                _ = writeln!(script, "stty rows {rows} cols {columns} <$tty");
-                script += "exec setsid -c -w bash -l <$tty >$tty 2>&1\n";
+                let shell = format!("stty rows {rows} cols {columns}; exec bash");
+                _ = writeln!(script, "exec setsid -c -w sh -c '{shell}' </dev/hvc1 >/dev/hvc1 2>&1");
             }
             Action::Nothing => {}
         }
