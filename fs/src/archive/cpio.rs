@@ -11,6 +11,8 @@ use alloc::collections::BTreeMap;
 pub(super) const MAGIC: &[u8; 6] = b"070701";
 pub(super) const MAGIC_SUM: &[u8; 6] = b"070702";
 const HEADER: usize = 110;
+/// What an archive may begin with that is packed: gzip, xz, zstd, LZ4.
+const COMPRESSED: &[&[u8]] = &[b"\x1f\x8b", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"\x02\x21\x4c\x18"];
 const TRAILER: &[u8] = b"TRAILER!!!";
 
 /// The fields of a header.
@@ -33,6 +35,12 @@ impl Header {
         let sum = match raw.get(..6) {
             Some(magic) if magic == MAGIC => false,
             Some(magic) if magic == MAGIC_SUM => true,
+            _ if COMPRESSED.iter().any(|mark| raw.starts_with(mark)) => {
+                return Err(Error::Unsupported {
+                    feature: "compressed part of cpio at offset",
+                    value: at as u64,
+                });
+            }
             _ => return Err(Error::corrupt("cpio magic at offset", at)),
         };
         let field = |index: usize| {

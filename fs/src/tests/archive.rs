@@ -100,6 +100,8 @@ fn a_hostile_cpio_is_refused_with_a_reason() {
     assert_eq!(with(94, "00000000"), "corrupt file system: cpio name length (0x0)");
     assert_eq!(with(14, "zz"), "corrupt file system: cpio number at offset (0xe)");
     assert_eq!(with(110, "../x"), "corrupt file system: archive name with `..`; length (0x4)");
+    let packed = [good.clone(), vec![0x1f, 0x8b], vec![1; 200]].concat();
+    assert_eq!(error(packed), format!("unsupported: compressed part of cpio at offset ({:#x})", good.len()));
     assert_eq!(error(good[..50].to_vec()), "corrupt file system: cpio ends within a header at offset (0x0)");
     assert_eq!(error(cpio(&[Item::file("a", ""), Item::file("a/b", "")])), "`a` is not a directory");
 }

@@ -53,6 +53,10 @@ pub struct Request<'a> {
     pub range: Option<&'a [u8]>,
     /// `If-Range`
     pub if_range: Option<&'a [u8]>,
+    /// `If-Match`
+    pub if_match: Option<&'a [u8]>,
+    /// `If-Unmodified-Since`
+    pub if_unmodified_since: Option<&'a [u8]>,
     /// `If-None-Match`
     pub if_none_match: Option<&'a [u8]>,
     /// `If-Modified-Since`
@@ -146,6 +150,8 @@ pub(super) fn parse(head: &[u8]) -> Result<Request<'_>, HttpError> {
         host: None,
         range: None,
         if_range: None,
+        if_match: None,
+        if_unmodified_since: None,
         if_none_match: None,
         if_modified_since: None,
     };
@@ -217,6 +223,10 @@ impl<'a> Request<'a> {
                 self.range = Some(value);
             } else if is("if-range") {
                 self.if_range = Some(value);
+            } else if is("if-match") {
+                self.if_match = Some(value);
+            } else if is("if-unmodified-since") {
+                self.if_unmodified_since = Some(value);
             } else if is("if-none-match") {
                 self.if_none_match = Some(value);
             } else if is("if-modified-since") {

@@ -168,6 +168,9 @@ impl Responder {
         handle: H,
     ) -> Response<H> {
         let tag = Tag::new(len, mtime);
+        if is_other(request, &tag, mtime) {
+            return self.message(Status::PreconditionFailed, terms, b"");
+        }
         if is_unchanged(request, &tag, mtime) {
             self.start(Status::NotModified, terms);
             self.validators(&tag, mtime);
@@ -307,6 +310,15 @@ impl Tag {
 
     fn text(&self) -> &[u8] {
         &self.text[..self.len]
+    }
+}
+
+/// Whether the client wants only a file that this one is not. An entity tag, if there is one, decides alone.
+fn is_other(request: &Request<'_>, tag: &Tag, mtime: i64) -> bool {
+    match (request.if_match, request.if_unmodified_since) {
+        (Some(tags), _) => !list(tags).any(|known| known == b"*" || known == tag.text()),
+        (None, Some(since)) => date::parse(since).is_some_and(|since| mtime > since),
+        (None, None) => false,
     }
 }
 

@@ -195,3 +195,20 @@ fn an_empty_file_has_no_body_to_send() {
     assert_eq!((status(&answer), header(&answer, "Content-Length")), ("200", Some("0")));
     assert!(answer.ends_with("\r\n\r\nNone"));
 }
+
+#[test]
+fn a_file_that_is_not_the_one_wanted_is_not_sent() {
+    for (condition, expected) in [
+        ("If-Match: \"2ebc98a1-3e8\"", "200"),
+        ("If-Match: \"a\", \"2ebc98a1-3e8\"", "200"),
+        ("If-Match: *", "200"),
+        ("If-Match: \"a\"", "412"),
+        ("If-Match: W/\"2ebc98a1-3e8\"", "412"),
+        ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT", "200"),
+        ("If-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT", "412"),
+        ("If-Unmodified-Since: yesterday", "200"),
+        ("If-Match: *\r\nIf-Unmodified-Since: Sun, 06 Nov 1994 08:49:36 GMT", "200"),
+    ] {
+        assert_eq!(status(&get("/", &format!("{condition}\r\n"))), expected, "{condition}");
+    }
+}
