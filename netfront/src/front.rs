@@ -348,7 +348,6 @@ impl<P: Platform, D: Device> NetFront<P, D> {
 
 fn read_info<D: Device>(device: &D, config: &Config) -> Result<Info, NetError> {
     let mut info = Info::read(device)?;
-    info.segmentation.ipv4 &= config.tx_segmentation;
-    info.segmentation.ipv6 &= config.tx_segmentation;
+    info.segmentation &= config.tx_segmentation;
     Ok(info)
 }

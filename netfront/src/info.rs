@@ -32,8 +32,8 @@ pub struct Info {
     pub mtu: usize,
     /// Checksums the back end completes.
     pub checksum: Offload,
-    /// TCP segments the back end divides.
-    pub segmentation: Offload,
+    /// Whether the back end divides long TCP segments over IPv4.
+    pub segmentation: bool,
 }
 
 impl Info {
@@ -52,17 +52,13 @@ impl Info {
             ipv4: !device.backend_feature("feature-no-csum-offload")?,
             ipv6: device.backend_feature("feature-ipv6-csum-offload")?,
         };
-        let segmentation = Offload {
-            ipv4: scatter && checksum.ipv4 && device.backend_feature("feature-gso-tcpv4")?,
-            ipv6: scatter && checksum.ipv6 && device.backend_feature("feature-gso-tcpv6")?,
-        };
+        let segmentation = scatter && checksum.ipv4 && device.backend_feature("feature-gso-tcpv4")?;
         Ok(Self { mac, mtu, checksum, segmentation })
     }
 
     /// Bytes of the longest frame that the stack may hand over.
     pub(crate) fn max_frame(&self) -> usize {
-        let segmentation = self.segmentation.ipv4 || self.segmentation.ipv6;
-        if segmentation { MAX_TX_FRAME } else { self.mtu + ETHERNET_HEADER }
+        if self.segmentation { MAX_TX_FRAME } else { self.mtu + ETHERNET_HEADER }
     }
 }
 

@@ -45,7 +45,7 @@ fn opaque(len: usize, seed: usize) -> Vec<u8> {
 }
 
 /// Numbers that look random, the same in each run.
-fn random(seed: &mut u64) -> u64 {
+pub(crate) fn random(seed: &mut u64) -> u64 {
     *seed ^= *seed << 13;
     *seed ^= *seed >> 7;
     *seed ^= *seed << 17;

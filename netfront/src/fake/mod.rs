@@ -9,7 +9,7 @@ mod rings;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::vec::Vec;
 
 use xen::DomId;
@@ -79,7 +79,8 @@ struct Inner {
     rings: Option<BackRings>,
     to_guest: VecDeque<ToGuest>,
     from_guest: Vec<FromGuest>,
-    wire: Option<FakeNetback>,
+    wire: Option<Weak<RefCell<Inner>>>,
+    longest_segmentation: Option<(u16, u8, usize)>,
     knobs: Knobs,
     awake: bool,
     slept: u32,
@@ -112,6 +113,7 @@ impl FakeNetback {
             to_guest: VecDeque::new(),
             from_guest: Vec::new(),
             wire: None,
+            longest_segmentation: None,
             knobs,
             awake: false,
             slept: 0,
@@ -153,8 +155,8 @@ impl FakeNetback {
 
     /// Joins two back ends: what one guest sends, the other receives, with the checksum flags that Linux would give it.
     pub fn wire(&self, other: &Self) {
-        self.0.borrow_mut().wire = Some(other.clone());
-        other.0.borrow_mut().wire = Some(self.clone());
+        self.0.borrow_mut().wire = Some(Rc::downgrade(&other.0));
+        other.0.borrow_mut().wire = Some(Rc::downgrade(&self.0));
     }
 
     /// Changes the knobs and lets the back end look again.
@@ -175,6 +177,16 @@ impl FakeNetback {
     pub fn with_rings<R>(&self, act: impl FnOnce(&mut BackRings, &Peer) -> R) -> Option<R> {
         let inner = &mut *self.0.borrow_mut();
         Some(act(inner.rings.as_mut()?, &inner.peer))
+    }
+
+    /// Cuts the wire: what the guest sends is collected again.
+    pub fn unwire(&self) {
+        self.0.borrow_mut().wire = None;
+    }
+
+    /// Of the longest frame that was to be divided: the size of the pieces, `GSO_TYPE_*`, and its length.
+    pub fn longest_segmentation(&self) -> Option<(u16, u8, usize)> {
+        self.0.borrow().longest_segmentation
     }
 
     fn step(&self) -> Progress {
@@ -222,9 +234,18 @@ impl Inner {
         self.slept = 0;
         if self.knobs.takes_tx {
             let sent = rings.take_frames(&self.peer, &self.knobs);
-            match &self.wire {
+            for frame in &sent {
+                if let Some((size, kind)) = frame.segmentation
+                    && self.longest_segmentation.is_none_or(|(.., len)| len < frame.frame.len())
+                {
+                    self.longest_segmentation = Some((size, kind, frame.frame.len()));
+                }
+            }
+            match self.wire.as_ref().and_then(Weak::upgrade) {
                 None => self.from_guest.extend(sent),
-                Some(other) => sent.into_iter().for_each(|frame| other.send_as(on_the_wire(frame))),
+                Some(other) => {
+                    sent.into_iter().for_each(|frame| FakeNetback(other.clone()).send_as(on_the_wire(frame)))
+                }
             }
         }
         rings.give_frames(&self.peer, &mut self.to_guest);
