@@ -138,37 +138,63 @@ impl Core {
 
     /// Sets the flow's deadline and sees that an alarm is there for it.
     pub(crate) fn set_deadline(&mut self, index: u32, at: Option<Instant>) {
-        let generation = self.flows.generation(index);
         let Some(flow) = self.flows.get_mut(index) else { return };
         flow.deadline = at;
-        if let Some(at) = at
-            && flow.armed.is_none_or(|armed| at < armed)
-        {
-            flow.armed = Some(at);
-            self.schedule.arm(at, index, generation);
+        let Some(at) = at else { return };
+        match flow.armed {
+            Some(armed) if armed <= at => return,
+            Some(armed) => self.schedule.remove(armed, index),
+            None => {}
+        }
+        flow.armed = Some(at);
+        self.schedule.add(at, index);
+    }
+
+    /// The next deadline of any flow. Alarms that ring too early on the way to it are set right.
+    pub(crate) fn next_alarm(&mut self) -> Option<Instant> {
+        loop {
+            let (at, index) = self.schedule.first()?;
+            match self.flows.get(index).map(|flow| flow.deadline) {
+                Some(Some(deadline)) if deadline <= at => return Some(at),
+                Some(deadline) => {
+                    self.disarm(index, at);
+                    self.set_deadline(index, deadline);
+                }
+                None => self.schedule.remove(at, index),
+            }
         }
     }
 
     /// Marks the flows whose deadline has come.
     pub(crate) fn fire_alarms(&mut self) {
-        while let Some((at, index, generation)) = self.schedule.pop_due(self.now) {
-            if self.flows.generation(index) != generation {
-                continue;
+        while let Some(at) = self.next_alarm()
+            && at <= self.now
+            && let Some((at, index)) = self.schedule.first()
+        {
+            self.disarm(index, at);
+            if let Some(flow) = self.flows.get_mut(index) {
+                flow.deadline = None;
             }
-            let Some(flow) = self.flows.get_mut(index) else { continue };
-            if flow.armed == Some(at) {
-                flow.armed = None;
-            }
-            match flow.deadline {
-                Some(deadline) if deadline <= self.now => {
-                    flow.deadline = None;
-                    if !self.expire(index) {
-                        self.touch(index);
-                    }
-                }
-                deadline => self.set_deadline(index, deadline),
+            if !self.expire(index) {
+                self.touch(index);
             }
         }
+    }
+
+    fn disarm(&mut self, index: u32, at: Instant) {
+        self.schedule.remove(at, index);
+        if let Some(flow) = self.flows.get_mut(index) {
+            flow.armed = None;
+        }
+    }
+
+    /// Forgets a flow.
+    pub(crate) fn remove_flow(&mut self, index: u32) -> Option<Flow> {
+        let flow = self.flows.remove(index)?;
+        if let Some(armed) = flow.armed {
+            self.schedule.remove(armed, index);
+        }
+        Some(flow)
     }
 
     /// Whether a limit of ours, not smoltcp's, ended the flow.
@@ -178,17 +204,6 @@ impl Core {
             Some(Kind::Ping(_)) => self.expire_ping(index),
             _ => false,
         }
-    }
-
-    /// The earliest deadline of a flow that is still there.
-    pub(crate) fn next_alarm(&mut self) -> Option<Instant> {
-        while let Some((index, generation)) = self.schedule.head() {
-            if self.flows.generation(index) == generation && self.flows.get(index).is_some() {
-                break;
-            }
-            self.schedule.discard_head();
-        }
-        self.schedule.next()
     }
 
     /// Looks at what a frame or a transmission changed in a flow.

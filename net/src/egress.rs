@@ -19,11 +19,14 @@ const PAUSE_MISC: Duration = Duration::from_secs(5);
 /// A device without room tells when it has some; this is in case it forgets.
 pub(crate) const BLOCKED_RETRY: Duration = Duration::from_millis(2);
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// It may have more to send.
     More,
     /// It has sent all that it could.
-    Done,
+    Sent,
+    /// It had nothing to send.
+    Nothing,
     /// It waits for its neighbour's hardware address.
     Waits,
     /// The device has no room.
@@ -57,10 +60,10 @@ impl Core {
     }
 
     fn send_flow<D: Device>(&mut self, link: usize, index: u32, port: &mut Port<D>) -> Outcome {
-        let Some(flow) = self.flows.get_mut(index) else { return Outcome::Done };
+        let Some(flow) = self.flows.get_mut(index) else { return Outcome::Nothing };
         let l = &mut self.links[link];
         let mut outlet = Outlet { port, caps: &l.caps, begun: false, full: false };
-        for _ in 0..BURST {
+        for turn in 0..BURST {
             outlet.begun = false;
             let sent = l.iface.poll_egress(self.now, &mut outlet, &mut flow.set);
             if outlet.full {
@@ -68,7 +71,11 @@ impl Core {
             }
             if sent == PollResult::None {
                 let waits = outlet.begun && !matches!(flow.kind, Kind::Misc);
-                return if waits { Outcome::Waits } else { Outcome::Done };
+                return match turn {
+                    _ if waits => Outcome::Waits,
+                    0 => Outcome::Nothing,
+                    _ => Outcome::Sent,
+                };
             }
             if !matches!(flow.kind, Kind::Tcp(_)) {
                 // The rest of a datagram that was sent in fragments must go before the next one.
@@ -102,9 +109,14 @@ impl Core {
                     self.links[link].waiting.push(index);
                 }
             }
-            _ => flow.unanswered = 0,
+            Outcome::Nothing => {}
+            _ => {
+                flow.unanswered = 0;
+                // A flow keeps its place among the waiting until it has sent: news may be of other neighbours.
+                self.links[link].waiting.retain(|other| *other != index);
+            }
         }
-        let more = matches!(outcome, Outcome::More);
+        let more = outcome == Outcome::More;
         let limit = match &self.flows.get(index).map(|flow| &flow.kind) {
             Some(Kind::Tcp(tcp)) => tcp.limit,
             Some(Kind::Ping(ping)) => Some(ping.expires_at),

@@ -185,7 +185,8 @@ struct FragmentKey {
 }
 
 impl FragmentPorts {
-    /// The ports of the packet that this packet is or is part of.
+    /// The ports of the packet that this packet is or is part of. A fragment that comes before the first cannot complete
+    /// the packet, so its ports do not matter.
     pub(crate) fn ports_of(&mut self, ip: &IpSeen<'_>) -> Option<(u16, u16)> {
         let Some(Fragment { ident, offset }) = ip.fragment else { return ports(ip.payload) };
         let same = |key: &FragmentKey| {

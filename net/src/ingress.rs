@@ -1,6 +1,5 @@
 //! From a received frame to the one socket that it is for.
 
-use alloc::vec::Vec;
 use smoltcp::phy::{PacketMeta, TxToken};
 use smoltcp::wire::IpAddress;
 
@@ -53,6 +52,14 @@ impl Core {
     fn classify(&mut self, link: usize, frame: &[u8]) -> (Target, bool) {
         let l = &self.links[link];
         let misc = Target::Flow(l.misc);
+        // Frames for others arrive in promiscuous mode, and group addresses carry no connections.
+        let to_group = l.mac.is_some() && frame.first().is_none_or(|first| first & 1 != 0);
+        if let Some(mac) = l.mac
+            && !to_group
+            && !frame.starts_with(&mac)
+        {
+            return (Target::Drop, false);
+        }
         let ip = match frame::look(frame, l.caps.medium) {
             Seen::Arp => return (misc, true),
             Seen::Ip(ip) => ip,
@@ -63,6 +70,7 @@ impl Core {
         }
         let icmp_type = ip.payload.first().copied();
         match (ip.protocol, icmp_type) {
+            (frame::TCP, _) if to_group => (Target::Drop, false),
             (frame::TCP, _) => (self.classify_tcp(link, &ip), false),
             (frame::UDP, _) => (self.classify_udp(link, &ip), false),
             (frame::ICMPV4, Some(0)) | (frame::ICMPV6, Some(129)) => {
@@ -94,7 +102,8 @@ impl Core {
         if !ip.src.is_unicast() || !own(ip.dst) || (!l.is_loopback() && l.has_addr(ip.src)) {
             return Target::Drop;
         }
-        let Some((src_port, dst_port)) = l.fragments.ports_of(ip) else { return Target::Drop };
+        let misc = Target::Flow(l.misc);
+        let Some((src_port, dst_port)) = l.fragments.ports_of(ip) else { return misc };
         if src_port == 0 || dst_port == 0 {
             return Target::Drop;
         }
@@ -123,9 +132,10 @@ impl Core {
 
     fn classify_udp(&mut self, link: usize, ip: &IpSeen<'_>) -> Target {
         let l = &mut self.links[link];
-        let Some((src_port, dst_port)) = l.fragments.ports_of(ip) else { return Target::Drop };
+        let misc = Target::Flow(l.misc);
+        let Some((src_port, dst_port)) = l.fragments.ports_of(ip) else { return misc };
         if (src_port, dst_port) == (67, 68) && matches!(ip.src, IpAddress::Ipv4(_)) && l.mac.is_some() {
-            return Target::Flow(l.misc);
+            return misc;
         }
         if l.is_loopback() && !self.is_local(ip.dst) {
             return Target::Drop;
@@ -157,9 +167,8 @@ impl Core {
 
     /// Polls again the flows that wait for a hardware address.
     pub(crate) fn neighbours_changed(&mut self, link: usize) {
-        let waiting: Vec<u32> = core::mem::take(&mut self.links[link].waiting);
-        for index in waiting {
-            self.touch(index);
+        for at in 0..self.links[link].waiting.len() {
+            self.touch(self.links[link].waiting[at]);
         }
     }
 

@@ -91,7 +91,7 @@ impl Core {
             Some(outcome) => {
                 let ident = ping.ident;
                 self.pings.remove(&ident);
-                self.flows.remove(index);
+                self.remove_flow(index);
                 Poll::Ready(outcome)
             }
             None => {
@@ -108,7 +108,7 @@ impl Core {
         {
             let ident = ping.ident;
             self.pings.remove(&ident);
-            self.flows.remove(index);
+            self.remove_flow(index);
         }
     }
 

@@ -254,7 +254,7 @@ impl Core {
             }
         }
         for flow in s.flows {
-            self.flows.remove(flow);
+            self.remove_flow(flow);
         }
         for waker in [s.rx_waker, s.tx_waker].into_iter().flatten() {
             waker.wake();

@@ -189,7 +189,7 @@ impl Core {
             self.tcp.index.remove(&key);
         }
         self.tcp.memory = self.tcp.memory.saturating_sub(options.rx_buffer + options.tx_buffer);
-        if let Some(Flow { kind: Kind::Tcp(mut tcp), .. }) = self.flows.remove(index) {
+        if let Some(Flow { kind: Kind::Tcp(mut tcp), .. }) = self.remove_flow(index) {
             tcp.wake_all();
         }
     }

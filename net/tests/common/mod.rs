@@ -214,22 +214,29 @@ impl Sim {
         sim
     }
 
-    /// Polls everything once, then lets the time go on to the next event, `limit` at most.
-    pub fn step(&mut self, limit: u64) {
-        let mut next = limit;
+    /// Polls everything once; when something happens next.
+    fn poll(&mut self) -> u64 {
+        let mut next = u64::MAX;
         for stack in &mut self.stacks {
             self.polls += 1;
             match stack.poll(self.now) {
                 NextPoll::Now => next = self.now,
-                NextPoll::At(at) => next = next.min(at.max(self.now)),
+                NextPoll::At(at) => next = next.min(at),
                 NextPoll::Idle => {}
             }
         }
-        for wire in &self.wires {
-            next = wire.borrow().next_arrival().map_or(next, |at| next.min(at.max(self.now)));
+        next
+    }
+
+    /// Lets the time go on to the next event, `limit` at most, but always a little, as on a real machine.
+    fn advance(&mut self, mut next: u64, limit: u64) {
+        if self.stacks.iter().any(|stack| stack.needs_poll()) {
+            next = self.now;
         }
-        // A little time always passes, as on a real machine.
-        self.now = next.max(self.now + 1_000).min(limit.max(self.now + 1_000));
+        for wire in &self.wires {
+            next = wire.borrow().next_arrival().map_or(next, |at| next.min(at));
+        }
+        self.now = next.min(limit).max(self.now + 1_000);
         for wire in &self.wires {
             wire.borrow_mut().now = self.now;
         }
@@ -238,8 +245,10 @@ impl Sim {
     pub fn run_for(&mut self, ns: u64) {
         let end = self.now + ns;
         while self.now < end {
-            self.step(end);
+            let next = self.poll();
+            self.advance(next, end);
         }
+        self.poll();
     }
 
     /// Runs until `ready` gives something; panics after `ns` of virtual time.
@@ -251,11 +260,12 @@ impl Sim {
         let end = self.now + ns;
         loop {
             let mut cx = Context::from_waker(Waker::noop());
+            let next = self.poll();
             if let Some(result) = ready(self, &mut cx) {
                 return result;
             }
             assert!(self.now < end, "nothing came of it in {} ms of virtual time", ns / MS);
-            self.step(end);
+            self.advance(next, end);
         }
     }
 }
@@ -264,5 +274,22 @@ pub fn ready<T>(poll: Poll<T>) -> Option<T> {
     match poll {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
+    }
+}
+
+impl Sim {
+    /// One more stack on the first wire; its number.
+    pub fn add(&mut self, config: IfConfig) -> usize {
+        let n = self.stacks.len();
+        let mut stack = Stack::new(1000 + n as u64);
+        stack.add_interface("eth0", plug(&self.wires[0]), mac(n as u8 + 1), config).unwrap();
+        self.stacks.push(stack);
+        n
+    }
+
+    /// The addresses of a stack's first Ethernet interface, as text.
+    pub fn addresses(&mut self, stack: usize) -> Vec<String> {
+        let status = &self.stacks[stack].interfaces()[1];
+        status.addresses.iter().map(|cidr| format!("{}/{}", cidr.addr(), cidr.prefix_len())).collect()
     }
 }
