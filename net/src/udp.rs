@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
-use smoltcp::socket::udp::{self, PacketBuffer, PacketMetadata, SendError, Socket, UdpMetadata};
+use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, SendError, Socket, UdpMetadata};
 use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint};
 
 use crate::config::UdpOptions;
@@ -159,7 +159,7 @@ impl Core {
         const FRAGMENTATION_BUFFER: usize = 8192;
         let mtu = self.links[link].caps.ip_mtu();
         match to {
-            IpAddress::Ipv4(_) => mtu.max(FRAGMENTATION_BUFFER).min(65535) - 28,
+            IpAddress::Ipv4(_) => mtu.clamp(FRAGMENTATION_BUFFER, 65535) - 28,
             IpAddress::Ipv6(_) => mtu.saturating_sub(48),
         }
     }
@@ -194,15 +194,10 @@ impl Core {
         for flow in &s.flows {
             let Some(flow) = self.flows.get_mut(*flow) else { continue };
             let socket = flow.set.get_mut::<Socket<'_>>(flow.handle);
-            loop {
-                let (data, meta) = match if peek {
-                    socket.peek().map(|(data, meta)| (data, *meta))
-                } else {
-                    socket.recv()
-                } {
-                    Ok(datagram) => datagram,
-                    Err(udp::RecvError::Exhausted | udp::RecvError::Truncated) => break,
-                };
+            // An error means that the queue is empty.
+            while let Ok((data, meta)) =
+                if peek { socket.peek().map(|(data, meta)| (data, *meta)) } else { socket.recv() }
+            {
                 if s.peer.is_some_and(|peer| peer != meta.endpoint) {
                     // It came before the socket was connected.
                     if peek {

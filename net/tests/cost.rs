@@ -25,7 +25,7 @@ fn round_trip(idle: usize) -> u64 {
     for _ in 0..rounds {
         sim.stacks[1].tcp_try_write(client, &[1; 100]).unwrap();
         sim.until(S, |sim, _| match sim.stacks[0].tcp_try_read(server, &mut buf) {
-            Ok(len) => Some(assert_eq!(len, 100)),
+            Ok(len) => (len == 100).then_some(()),
             Err(error) => {
                 assert_eq!(error, Error::WouldBlock);
                 None

@@ -22,6 +22,8 @@ pub struct Faults {
     pub corrupt: u64,
 }
 
+type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
 pub struct Ether {
     pub now: u64,
     pub faults: Faults,
@@ -31,7 +33,7 @@ pub struct Ether {
     pub room: usize,
     pub frames: u64,
     /// Sees each frame; `false` drops it.
-    pub filter: Option<Box<dyn FnMut(usize, &[u8]) -> bool>>,
+    pub filter: Option<Filter>,
     seed: u64,
     ports: Vec<VecDeque<(u64, Vec<u8>)>>,
 }
@@ -98,7 +100,8 @@ impl Ether {
     }
 
     fn next_arrival(&self) -> Option<u64> {
-        self.ports.iter().filter_map(|queue| queue.front().map(|(at, _)| *at)).min()
+        let times = self.ports.iter().flat_map(|queue| queue.iter().map(|(at, _)| *at));
+        times.filter(|at| *at > self.now).min()
     }
 
     /// What has arrived at a port that a test serves itself.
@@ -148,7 +151,8 @@ impl Device for Tap {
     fn receive(&mut self, _now: Instant) -> Option<(Rx, Tx<'_>)> {
         let mut ether = self.wire.borrow_mut();
         let now = ether.now;
-        let (_, frame) = ether.ports[self.port].pop_front_if(|(at, _)| *at <= now)?;
+        ether.ports[self.port].front().filter(|(at, _)| *at <= now)?;
+        let (_, frame) = ether.ports[self.port].pop_front()?;
         drop(ether);
         Some((Rx(frame), Tx(&self.wire, self.port)))
     }
