@@ -24,7 +24,8 @@ const PROBE_LIMIT: Duration = Duration::from_secs(30);
 impl Accel {
     pub(crate) fn args(self) -> [&'static str; 4] {
         match self {
-            Accel::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max"],
+            // QEMU before 9.1 lets SMAP fault an `iret` from user mode to user mode, which is what a PV kernel does.
+            Accel::Tcg => ["-accel", "tcg,thread=multi", "-cpu", "max,smap=off"],
             Accel::Kvm => ["-accel", "kvm", "-cpu", "host"],
         }
     }
