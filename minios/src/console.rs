@@ -25,6 +25,7 @@ static PORT: AtomicU32 = AtomicU32::new(0);
 static PAGE: AtomicU64 = AtomicU64::new(0);
 static GAVE_UP: AtomicBool = AtomicBool::new(false);
 static SINK: AtomicUsize = AtomicUsize::new(0);
+static EMERGENCY_SINK: AtomicUsize = AtomicUsize::new(0);
 static LEVEL: AtomicU8 = AtomicU8::new(3);
 
 pub(crate) fn init_emergency(info: &StartInfo) {
@@ -39,8 +40,16 @@ pub fn page() -> Option<NonNull<u8>> {
     NonNull::new(PAGE.load(Ordering::Relaxed) as *mut u8)
 }
 
-/// Writes without the driver: no allocation, no lock, bounded waiting.
+/// Writes from a crash: no allocation, no lock, bounded waiting.
 pub fn emergency_write(bytes: &[u8]) {
+    match sink(&EMERGENCY_SINK) {
+        Some(sink) => sink(bytes),
+        None => write_to_ring(bytes),
+    }
+}
+
+/// Writes without the driver.
+fn write_to_ring(bytes: &[u8]) {
     let Some(page) = page() else {
         hypercall::console_write(bytes);
         return;
@@ -67,20 +76,25 @@ pub fn emergency_write(bytes: &[u8]) {
     }
 }
 
-/// Where output goes from now on.
-pub fn set_sink(sink: fn(&[u8])) {
+/// Where output goes from now on, and where that of a crash goes, which may come out of the midst of the other.
+pub fn set_sinks(sink: fn(&[u8]), emergency: fn(&[u8])) {
     SINK.store(sink as usize, Ordering::Relaxed);
+    EMERGENCY_SINK.store(emergency as usize, Ordering::Relaxed);
+}
+
+fn sink(stored: &AtomicUsize) -> Option<fn(&[u8])> {
+    match stored.load(Ordering::Relaxed) {
+        0 => None,
+        // SAFETY: only `set_sinks` stores here, and it stores such functions.
+        sink => Some(unsafe { core::mem::transmute::<usize, fn(&[u8])>(sink) }),
+    }
 }
 
 /// Writes to the console.
 pub fn write(bytes: &[u8]) {
-    match SINK.load(Ordering::Relaxed) {
-        0 => emergency_write(bytes),
-        sink => {
-            // SAFETY: only `set_sink` stores here, and it stores such a function.
-            let sink: fn(&[u8]) = unsafe { core::mem::transmute(sink) };
-            sink(bytes);
-        }
+    match sink(&SINK) {
+        Some(sink) => sink(bytes),
+        None => write_to_ring(bytes),
     }
 }
 

@@ -3,6 +3,7 @@
 use core::ptr::NonNull;
 
 use xen::{Access, Clock, DomId, EventError, EventSeq, Events, GrantError, GrantRef, Grants, OutOfMemory, Port};
+use xen::memory::RawPage;
 use xen::{StillMapped, Wake};
 
 use crate::{events, grants, memory, time};
@@ -70,7 +71,7 @@ impl Clock for Xen {
 
 impl Xen {
     /// The event channel and the page by which XenStore is reached; `None` in the initial domain.
-    pub fn xenstore(self) -> Option<(Port, NonNull<u8>)> {
+    pub fn xenstore(self) -> Option<(Port, RawPage)> {
         let info = crate::boot::info();
         if crate::boot::is_initial_domain() {
             return None;
@@ -80,12 +81,13 @@ impl Xen {
     }
 
     /// The event channel and the page of the first console; `None` in the initial domain.
-    pub fn console(self) -> Option<(Port, NonNull<u8>)> {
+    pub fn console(self) -> Option<(Port, RawPage)> {
         existing(crate::boot::info().console_evtchn, crate::console::page()?)
     }
 }
 
-fn existing(port: u32, page: NonNull<u8>) -> Option<(Port, NonNull<u8>)> {
+fn existing(port: u32, page: NonNull<u8>) -> Option<(Port, RawPage)> {
     events::open(port).ok()?;
-    Some((Port::new(port), page))
+    // SAFETY: a page that the domain builder gave for this purpose; it stays mapped, and nobody makes a reference into it.
+    Some((Port::new(port), unsafe { RawPage::new(page) }))
 }

@@ -1,2 +1,63 @@
-//! A std-like API for guests: net, fs, thread, time, io, and main!.
-#![cfg_attr(not(test), no_std)]
+//! What a guest's application is written with: the parts of `std` that make sense here, over `minios`, `net` and `fs`.
+//!
+//! ```ignore
+//! #![no_std]
+//! #![no_main]
+//! minios_std::main!(main);
+//!
+//! fn main() {
+//!     minios_std::println!("hello from {}", minios_std::env::hostname());
+//! }
+//! ```
+//!
+//! | module | like `std`'s | what it does |
+//! |---|---|---|
+//! | [`env`] | `env` | the kernel command line: options, and the program's arguments after `--` |
+//! | [`thread`], [`sync`], [`time`] | the same | cooperative threads, locks and channels, clocks |
+//! | [`net`] | `net` | TCP, UDP, names; the interfaces come up at the first use |
+//! | [`fs`] | `fs` | files of the disks and the ramdisk; mounted at the first use |
+//! | [`io`] | `io` | `Read` and `Write` |
+//! | [`process`] | `process` | exit codes, and what becomes of them |
+//! | [`shutdown`] | | `xl shutdown` and `xl reboot`, for applications that want to finish something |
+//! | [`block`], [`store`], [`stats`] | | disks, XenStore, and what the guest has used so far |
+//!
+//! What an application does not use is not linked: `hello` has no network.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg(target_os = "none")]
+
+extern crate alloc;
+
+pub mod block;
+mod console;
+pub mod env;
+pub mod fs;
+pub mod io;
+pub mod net;
+pub mod process;
+pub mod shutdown;
+mod start;
+pub mod stats;
+pub mod store;
+pub mod time;
+
+pub use log;
+pub use minios::{print, println, sync};
+pub use minios::thread;
+
+#[doc(hidden)]
+pub use minios::entry as __entry;
+#[doc(hidden)]
+pub use start::run as __run;
+
+/// Names the function that the guest runs. It returns `()`, an [`process::ExitCode`], or a `Result` of either whose error can
+/// be displayed; see [`process`] for what becomes of it.
+#[macro_export]
+macro_rules! main {
+    ($main:path) => {
+        fn __minios_std_main() {
+            $crate::__run($main)
+        }
+        $crate::__entry!(__minios_std_main);
+    };
+}

@@ -4,34 +4,35 @@
 
 use crate::http::{Entry, Site, SiteError};
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use fs::{Error, File, Vfs};
 
 /// A directory of a tree of files.
 #[derive(Debug)]
-pub struct VfsSite {
-    vfs: Vfs,
+pub struct VfsSite<V> {
+    vfs: V,
     /// Without a slash at its end.
     root: Vec<u8>,
 }
 
-impl VfsSite {
+impl<V: Borrow<Vfs>> VfsSite<V> {
     /// Serves what `vfs` has below `root`, an absolute path.
-    pub fn new(vfs: Vfs, root: &str) -> Self {
+    pub fn new(vfs: V, root: &str) -> Self {
         Self { vfs, root: root.trim_end_matches('/').into() }
     }
 
     /// The tree that it serves from.
     pub fn vfs(&self) -> &Vfs {
-        &self.vfs
+        self.vfs.borrow()
     }
 }
 
-impl Site for VfsSite {
+impl<V: Borrow<Vfs>> Site for VfsSite<V> {
     type Handle = File;
 
     fn lookup(&self, path: &[u8]) -> Result<Entry<File>, SiteError> {
         let whole = [&self.root, path].concat();
-        match self.vfs.open(&whole) {
+        match self.vfs().open(&whole) {
             Ok(file) => Ok(Entry::File { len: file.len(), mtime: file.metadata().mtime, handle: file }),
             Err(Error::IsADirectory { .. }) => Ok(Entry::Directory),
             Err(

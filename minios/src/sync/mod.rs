@@ -13,3 +13,6 @@ pub use wait::WaitQueue;
 
 /// A lock that spins. Never hold it across anything that may wait.
 pub type SpinLock<T> = spin::Mutex<T>;
+
+mod cpu_local;
+pub use cpu_local::CpuLocal;

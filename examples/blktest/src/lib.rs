@@ -1,2 +1,0 @@
-//! Example guest: blktest.
-#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,83 @@
+//! Writes a disk, flushes, reads it back and verifies it. Arguments: disk (xvda), MiB (64), `verify` to only read.
+//!
+//! Each 64-bit word holds its own byte offset times a constant, plus a seed: `testbed` computes the same in dom0.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+
+use minios_std::block::{self, Disk};
+use minios_std::time::Instant;
+use minios_std::{env, println, stats};
+
+minios_std::main!(main);
+
+const CHUNK: usize = 256 * 1024;
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+fn main() -> Result<(), String> {
+    let mut arguments = env::args().iter().map(String::as_str);
+    let name = arguments.next().unwrap_or("xvda");
+    let mib = arguments.next().unwrap_or("64");
+    let mib: u64 = mib.parse().map_err(|_| format!("argument `{mib}` is not a number of MiB"))?;
+    let only_verify = arguments.next() == Some("verify");
+
+    let disk = block::open(name).map_err(|error| error.to_string())?;
+    println!("blktest: {:?}", disk.disk());
+    let len = mib << 20;
+    if len > disk.disk().size_bytes {
+        return Err(format!("{name} has {} bytes, {len} were asked for", disk.disk().size_bytes));
+    }
+    if !only_verify {
+        write(&disk, len)?;
+    }
+    verify(&disk, len)?;
+    println!("blktest: {:?}", disk.stats());
+    println!("blktest: {}", stats::now());
+    println!("SUCCESS");
+    Ok(())
+}
+
+fn pattern(offset: u64, chunk: &mut [u8]) {
+    for (index, word) in chunk.chunks_exact_mut(8).enumerate() {
+        let value = (offset + index as u64 * 8).wrapping_mul(FACTOR).wrapping_add(1);
+        word.copy_from_slice(&value.to_le_bytes());
+    }
+}
+
+fn write(disk: &Disk, len: u64) -> Result<(), String> {
+    let start = Instant::now();
+    let mut chunk = vec![0; CHUNK];
+    for offset in (0..len).step_by(CHUNK) {
+        let part = CHUNK.min((len - offset) as usize);
+        pattern(offset, &mut chunk[..part]);
+        disk.write_at(offset, &chunk[..part]).map_err(|error| error.to_string())?;
+    }
+    disk.flush().map_err(|error| error.to_string())?;
+    report("written and flushed", len, start);
+    Ok(())
+}
+
+fn verify(disk: &Disk, len: u64) -> Result<(), String> {
+    let start = Instant::now();
+    let (mut chunk, mut expected) = (vec![0; CHUNK], vec![0; CHUNK]);
+    for offset in (0..len).step_by(CHUNK) {
+        let part = CHUNK.min((len - offset) as usize);
+        disk.read_at(offset, &mut chunk[..part]).map_err(|error| error.to_string())?;
+        pattern(offset, &mut expected[..part]);
+        if let Some(bad) = (0..part).find(|at| chunk[*at] != expected[*at]) {
+            return Err(format!("byte {} is {:#x}, not {:#x}", offset + bad as u64, chunk[bad], expected[bad]));
+        }
+    }
+    report("read and verified", len, start);
+    Ok(())
+}
+
+fn report(what: &str, len: u64, start: Instant) {
+    let micros = start.elapsed().as_micros().max(1) as u64;
+    println!("blktest: {} MiB {what} in {} ms, {} MiB/s", len >> 20, micros / 1000, (len >> 20) * 1_000_000 / micros);
+}

@@ -1,2 +1,0 @@
-//! Example guest: crash.
-#![cfg_attr(not(test), no_std)]

@@ -1,2 +1,0 @@
-//! Example guest: echo.
-#![cfg_attr(not(test), no_std)]

@@ -1,2 +1,0 @@
-//! Example guest: hello.
-#![cfg_attr(not(test), no_std)]

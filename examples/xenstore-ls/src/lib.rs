@@ -1,2 +1,0 @@
-//! Example guest: xenstore-ls.
-#![cfg_attr(not(test), no_std)]

@@ -1,0 +1,62 @@
+//! The first console: the driver behind `print!`, and a thread that drains what did not fit at once.
+
+use alloc::boxed::Box;
+
+use console::Console;
+use minios::Xen;
+use minios::sync::CpuLocal;
+use minios::thread::Builder;
+use spin::Once;
+use xen::memory::RawPage;
+use xen::{Clock, EventPort};
+
+type First = CpuLocal<Console<Xen, RawPage>>;
+
+static FIRST: Once<Option<Box<First>>> = Once::new();
+
+/// How long the end of the guest waits for a reader.
+const LAST_WORDS_NS: u64 = 2_000_000_000;
+
+pub(crate) fn first() -> Option<&'static First> {
+    FIRST.get()?.as_deref()
+}
+
+pub(crate) fn start() {
+    let console = FIRST.call_once(|| {
+        let (port, page) = Xen.console()?;
+        Some(Box::new(CpuLocal::new(Console::new(&Xen, page, EventPort::from_existing(&Xen, port)))))
+    });
+    if console.is_some() {
+        minios::console::set_sinks(write, write_now);
+        let drain = Builder::new("console").stack_len(8 * 1024).spawn(drain);
+        if let Err(error) = drain {
+            log::warn!("output is only drained when there is more of it: {error}");
+        }
+    }
+}
+
+fn write(bytes: &[u8]) {
+    if let Some(console) = first() {
+        console.write(bytes);
+    }
+}
+
+fn write_now(bytes: &[u8]) {
+    if let Some(console) = first() {
+        console.write_now(bytes);
+    }
+}
+
+fn drain() {
+    let Some(console) = first() else { return };
+    loop {
+        console.serve();
+    }
+}
+
+/// Waits for the last words to be read.
+pub(crate) fn finish() {
+    if let Some(console) = first() {
+        console.flush(Some(Xen.now_ns() + LAST_WORDS_NS));
+    }
+}

@@ -1,0 +1,92 @@
+//! TCP, UDP, names. The interfaces come up at the first use, by the options of the command line (see [`options`]).
+//!
+//! A socket belongs to the guest's one [`net::Stack`]. Calls that wait park the thread with a waker that the stack calls;
+//! a thread of its own polls the stack when a back end has news, when a timer is due, or when a call left something to send.
+
+mod address;
+mod options;
+mod start;
+mod tcp;
+mod udp;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::task::{Context, Poll};
+
+use minios::Xen;
+use minios::thread;
+
+use crate::store::XenbusDevice;
+use crate::time::{Duration, Instant};
+
+pub use address::ToSocketAddrs;
+pub use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+pub use net::{Cidr, Error, IfStatus, PingReply, Result, TcpOptions, TcpState, UdpOptions};
+pub use netfront::Stats as DeviceStats;
+pub use start::{device_stats, up};
+pub use tcp::{TcpListener, TcpStream};
+pub use udp::UdpSocket;
+
+type Device = netfront::NetFront<Xen, XenbusDevice>;
+type Stack = net::Stack<Device>;
+
+/// The moment after so much time, as deadlines are given.
+fn deadline(timeout: Option<Duration>) -> Option<u64> {
+    timeout.map(|timeout| (Instant::now() + timeout).as_nanos())
+}
+
+/// Does something with the stack, and has it polled if that left something to send.
+fn with<R>(f: impl FnOnce(&mut Stack) -> R) -> Result<R> {
+    let network = start::network()?;
+    let mut stack = network.stack.lock();
+    let result = f(&mut stack);
+    if stack.needs_poll() {
+        network.kick();
+    }
+    Ok(result)
+}
+
+/// Parks until an operation is done, or fails with [`Error::TimedOut`].
+fn wait_for<R>(
+    timeout: Option<Duration>,
+    mut operation: impl FnMut(&mut Stack, &mut Context<'_>) -> Poll<Result<R>>,
+) -> Result<R> {
+    let outcome = thread::block_on(deadline(timeout), |cx| match with(|stack| operation(stack, cx)) {
+        Ok(poll) => poll,
+        Err(error) => Poll::Ready(Err(error)),
+    });
+    outcome.unwrap_or(Err(Error::TimedOut))
+}
+
+/// What the interfaces look like now; the loopback interface is the first.
+pub fn interfaces() -> Result<Vec<IfStatus>> {
+    with(Stack::interfaces)
+}
+
+/// Waits until an interface besides loopback has an address, and says what it looks like.
+pub fn wait_configured(timeout: Option<Duration>) -> Result<IfStatus> {
+    let first = with(Stack::interfaces)?.into_iter().nth(1).ok_or(Error::NoSuchInterface(1))?;
+    wait_for(timeout, |stack, cx| stack.poll_configured(first.index, cx))
+}
+
+/// The addresses of a name, by DNS; an address in text form is itself.
+pub fn lookup_host(name: &str) -> Result<Vec<IpAddr>> {
+    if let Ok(address) = name.parse() {
+        return Ok(alloc::vec![address]);
+    }
+    let query = with(|stack| stack.dns_query(name))??;
+    wait_for(None, |stack, cx| stack.dns_poll(query, cx))
+}
+
+/// Sends an ICMP echo request and waits for the answer.
+pub fn ping(to: IpAddr, payload: &[u8], timeout: Duration) -> Result<PingReply> {
+    let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    let ping = with(|stack| stack.ping(to, payload, nanos))??;
+    wait_for(None, |stack, cx| stack.ping_poll(ping, cx))
+}
+
+/// The name for messages of the n-th vif.
+fn interface_name(id: u32) -> String {
+    alloc::format!("vif{id}")
+}

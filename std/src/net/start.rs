@@ -1,0 +1,179 @@
+//! Brings the interfaces up, and keeps them going: a thread that polls the stack, and one per vif that watches its back end.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use minios::Xen;
+use minios::entropy::random_u64;
+use minios::sync::{CpuLocal, Mutex};
+use minios::thread::{self, Builder, Thread};
+use net::{IfIndex, NextPoll};
+use netfront::{Config, Link, NetFront};
+use spin::Once;
+use xen::{Events, EventSeq, Port};
+
+use super::{Device, DeviceStats, Error, Result, Stack, interface_name, options};
+use crate::store::{self, Device as _, State, XenbusDevice};
+
+/// The guest's network.
+pub(super) struct Network {
+    pub stack: Mutex<CpuLocal<Stack>>,
+    poller: Once<Arc<Thread>>,
+    /// The vifs: number in XenStore and interface.
+    interfaces: Vec<(u32, IfIndex)>,
+}
+
+impl Network {
+    /// Has the stack polled soon.
+    pub fn kick(&self) {
+        if let Some(poller) = self.poller.get() {
+            poller.unpark();
+        }
+    }
+}
+
+static NETWORK: Once<Box<Network>> = Once::new();
+/// Connecting waits for back ends; the second thread to come waits for the first.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// Brings the interfaces up, if they are not yet. An interface that can not be connected is logged and left out; an error
+/// means that there is no network at all.
+pub fn up() -> Result<()> {
+    network().map(drop)
+}
+
+pub(super) fn network() -> Result<&'static Network> {
+    if let Some(network) = NETWORK.get() {
+        return Ok(network);
+    }
+    let _starting = STARTING.lock();
+    if let Some(network) = NETWORK.get() {
+        return Ok(network);
+    }
+    let network = NETWORK.call_once(|| Box::new(connect()));
+    let poller = Builder::new("net").stack_len(24 * 1024).spawn(poll_forever).map_err(out_of_memory)?;
+    network.poller.call_once(|| poller.thread().clone());
+    for (id, interface) in &network.interfaces {
+        let (id, interface) = (*id, *interface);
+        let watcher = Builder::new(interface_name(id)).stack_len(16 * 1024);
+        watcher.spawn(move || watch(id, interface)).map_err(out_of_memory)?;
+    }
+    Ok(network)
+}
+
+fn out_of_memory(error: thread::SpawnError) -> Error {
+    log::error!("network: {error}");
+    Error::OutOfMemory
+}
+
+fn connect() -> Network {
+    let mut stack = Stack::new(random_u64());
+    let mut interfaces = Vec::new();
+    let ids = store::devices("vif").unwrap_or_else(|error| {
+        log::error!("network: {error}");
+        Vec::new()
+    });
+    for (number, id) in ids.iter().copied().enumerate() {
+        match connect_one(&mut stack, number, id, ids.len()) {
+            Ok(index) => interfaces.push((id, index)),
+            Err(reason) => log::error!("{}: {reason}", interface_name(id)),
+        }
+    }
+    Network { stack: Mutex::new(CpuLocal::new(stack)), poller: Once::new(), interfaces }
+}
+
+fn connect_one(stack: &mut Stack, number: usize, id: u32, count: usize) -> core::result::Result<IfIndex, String> {
+    use alloc::string::ToString;
+    let store = store::store().ok_or("there is no XenStore")?;
+    let device = XenbusDevice::new(store, "vif", id).map_err(|error| error.to_string())?;
+    let device = NetFront::connect(&Xen, device, device_config(count)).map_err(|error| error.to_string())?;
+    let mac = device.mac();
+    stack.add_interface(&interface_name(id), device, mac, options::config(number)).map_err(|error| error.to_string())
+}
+
+/// As many buffers as the ring has slots, but in all no more than a quarter of the free memory.
+fn device_config(count: usize) -> Config {
+    let pages = (minios::memory::usage().free / 4 / count.max(1)).clamp(32, 512);
+    let buffers = pages / 2;
+    Config { rx_buffers: buffers, tx_buffers: buffers, ..Config::default() }
+}
+
+/// Polls the stack whenever there is a reason to.
+fn poll_forever() {
+    let Some(network) = NETWORK.get() else { return };
+    let mut ports: Vec<(Port, EventSeq)> = Vec::new();
+    loop {
+        let mut stack = network.stack.lock();
+        ports.clear();
+        for (_, interface) in &network.interfaces {
+            if let Some(device) = stack.device_mut(*interface) {
+                ports.extend(device.port().zip(device.seq()));
+            }
+        }
+        let next = stack.poll(minios::time::now_ns());
+        let mut more = next == NextPoll::Now;
+        for (_, interface) in &network.interfaces {
+            if let Some(device) = stack.device_mut(*interface) {
+                if more {
+                    device.flush();
+                } else {
+                    more = device.arm();
+                }
+            }
+        }
+        drop(stack);
+        match next {
+            _ if more => thread::yield_now(),
+            NextPoll::At(deadline) => drop(Xen.wait(&ports, Some(deadline))),
+            _ => drop(Xen.wait(&ports, None)),
+        }
+    }
+}
+
+/// Reacts when a vif's back end goes away, and reconnects when it comes back.
+fn watch(id: u32, interface: IfIndex) {
+    let name = interface_name(id);
+    let (Some(network), Some(store)) = (NETWORK.get(), store::store()) else { return };
+    let gone = [State::Closing, State::Closed, State::Unknown];
+    loop {
+        let device = match XenbusDevice::new(store, "vif", id) {
+            Ok(device) => device,
+            Err(error) => return log::warn!("{name}: {error}"),
+        };
+        let state = match device.wait_backend(&gone, "back end that closes", None) {
+            Ok(state) => state,
+            Err(error) => return log::warn!("{name}: {error}"),
+        };
+        log::info!("{name}: the back end is {state:?}");
+        let Some(mut front) = network.stack.lock().remove_device(interface) else { return };
+        network.kick();
+        if let Err(error) = front.backend_changed(state) {
+            log::warn!("{name}: {error}");
+        }
+        if state == State::Unknown {
+            return;
+        }
+        while let Err(error) = front.reconnect() {
+            log::debug!("{name}: {error}");
+            if front.link() == Ok(Link::Failed) || front.device().backend_state() == Ok(State::Unknown) {
+                return log::warn!("{name}: {error}");
+            }
+        }
+        let mac = front.mac();
+        match network.stack.lock().replace_device(interface, front, mac) {
+            Ok(()) => log::info!("{name}: connected again"),
+            Err(error) => return log::error!("{name}: {error}"),
+        }
+        network.kick();
+    }
+}
+
+/// The counters of the interfaces' devices.
+pub fn device_stats() -> Result<Vec<DeviceStats>> {
+    let network = network()?;
+    let mut stack = network.stack.lock();
+    let devices = network.interfaces.iter();
+    Ok(devices.filter_map(|(_, interface)| stack.device_mut(*interface).map(|device: &mut Device| *device.stats())).collect())
+}
