@@ -15,7 +15,8 @@ pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg
 ///
 /// mmdebstrap's `extract` variant runs no maintainer script: a tenth of the time, and nothing needs root or a chroot.
 pub(crate) fn extract(suite: &str, packages: &[&str], out: &Path) -> Result<()> {
-    let mut command = host::command("mmdebstrap");
+    let mut command = host::as_owner("mmdebstrap");
+    command.arg(if host::is_root() { "--mode=root" } else { "--mode=chrootless" });
     command.args(["--quiet", "--variant=extract", "--format=tar"]);
     command.arg(format!("--include={}", packages.join(",")));
     command.arg("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr");

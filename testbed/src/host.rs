@@ -23,6 +23,16 @@ pub(crate) fn command(program: &str) -> Command {
     command
 }
 
+/// A command that may set owners of files: as root itself, else under fakeroot.
+pub(crate) fn as_owner(program: &str) -> Command {
+    if is_root() {
+        return command(program);
+    }
+    let mut fakeroot = command("fakeroot");
+    fakeroot.arg("--").arg(find(program).unwrap_or_else(|| program.into()));
+    fakeroot
+}
+
 /// Runs `command` quietly; on failure the error shows the end of what it said.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();

@@ -123,8 +123,7 @@ fn build_dom0(version: XenVersion, dir: &Path, progress: Progress) -> Result<()>
         fs::create_dir_all(file.parent().expect("is below the files directory"))?;
         fs::write(&file, text)?;
     }
-    let mut command = host::command(if host::is_root() { "env" } else { "fakeroot" });
-    host::run(command.arg("sh").arg(files.join("build.sh")).arg(&tar).arg(&files).arg(dir))?;
+    host::run(host::as_owner("sh").arg(files.join("build.sh")).arg(&tar).arg(&files).arg(dir))?;
     fs::remove_file(tar)?;
     fs::remove_dir_all(files)?;
     Ok(())
