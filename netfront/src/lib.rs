@@ -9,6 +9,10 @@
 //!
 //! A byte is copied once on its way in, from the shared page to private memory where it is judged and parsed, and once on its
 //! way out, besides what the stack itself does. Nothing is allocated per packet.
+//!
+//! The back end is not trusted: it sees rings and frame buffers, each a whole page that held nothing else, and a lie of its
+//! ends its device (`PeerMisbehaved`). It can still lose, delay and forge frames, as any network can. A frame that it vouches
+//! for ("checksum blank" or "data validated") is not verified again, and a fragment of an IP packet can not be.
 #![cfg_attr(not(any(test, feature = "fake")), no_std)]
 #![forbid(unsafe_code)]
 

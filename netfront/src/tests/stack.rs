@@ -12,6 +12,9 @@ use super::*;
 use crate::checksum::{Verdict, verify};
 use crate::fake::ToGuest;
 
+/// Time between two polls.
+const STEP_NS: u64 = 20_000_000;
+
 struct Guest {
     front: Front,
     back: FakeNetback,
@@ -78,8 +81,8 @@ fn echo_tcp(one: &mut Guest, two: &mut Guest, world: &World, target: IpAddress, 
     socket.connect(one.interface.context(), (target, 7), 49_152).expect("an address");
     let data: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
     let (mut sent, mut got) = (0, Vec::new());
-    for _ in 0..20_000 {
-        world.advance_ns(1_000_000);
+    for _ in 0..1_000 {
+        world.advance_ns(STEP_NS);
         one.poll(world);
         world.run_peers();
         two.poll(world);
@@ -114,7 +117,7 @@ fn echo_tcp(one: &mut Guest, two: &mut Guest, world: &World, target: IpAddress, 
 fn tcp_and_udp_cross_the_wire_between_two_guests_whatever_their_back_ends_can() {
     let len = if cfg!(miri) { 3_000 } else { 150_000 };
     for first in BACK_ENDS {
-        for second in BACK_ENDS {
+        for second in BACK_ENDS.into_iter().filter(|second| !cfg!(miri) || first.len() > second.len()) {
             let world = World::new();
             let config = Config { rx_buffers: 64, tx_buffers: 64, rx_segments: true, ..config() };
             let mut one = Guest::new(&world, 1, first, config);
@@ -141,7 +144,7 @@ fn echo_udp(one: &mut Guest, two: &mut Guest, world: &World, target: IpAddress) 
         one.sockets.get_mut::<udp::Socket>(client).send_slice(&data, (target, 7)).expect("room");
         let mut back = None;
         for _ in 0..100 {
-            world.advance_ns(1_000_000);
+            world.advance_ns(STEP_NS);
             one.poll(world);
             world.run_peers();
             two.poll(world);

@@ -75,6 +75,17 @@ fn a_full_ring_refuses_and_an_event_comes_when_there_is_room() {
 }
 
 #[test]
+fn a_full_ring_is_published_without_being_asked() {
+    let world = World::new();
+    let (mut front, back) = connected(&world, config());
+    world.run_peers();
+    while send(&mut front, &opaque(60, 0)) {}
+    world.run_peers();
+    assert_eq!(back.take_sent().len(), 8);
+    assert!(send(&mut front, &opaque(60, 0)));
+}
+
+#[test]
 fn sent_frames_bring_no_event_while_there_is_room() {
     let world = World::new();
     let (mut front, back) = connected(&world, config());
