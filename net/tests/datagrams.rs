@@ -2,6 +2,8 @@
 mod common;
 
 use common::*;
+use net::smoltcp::phy::ChecksumCapabilities;
+use net::smoltcp::wire::{IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr, UdpPacket, UdpRepr};
 use net::{Cidr, Error, IfConfig, IfIndex, Ipv4Config, Ipv6Config, Stack, TcpOptions, UdpOptions};
 use std::net::{IpAddr, SocketAddr};
 
@@ -197,28 +199,46 @@ fn each_destination_is_reached_by_its_interface() {
 
 #[test]
 fn addresses_of_loopback_are_not_taken_from_the_wire() {
-    let mut sim = Sim::new(2, 9);
+    let mut sim = Sim { wires: vec![wire(9)], stacks: vec![], now: 0, polls: 0 };
+    sim.add(IfConfig {
+        ipv6: Ipv6Config::Static { cidr: Cidr::new(v6(1), 64).unwrap(), gateway: None },
+        ..fixed(1)
+    });
+    plug(&sim.wires[0]);
     let socket = sim.stacks[0].udp_bind(any(5), OPTIONS()).unwrap();
-    let sender = sim.stacks[1].udp_bind(any(6), OPTIONS()).unwrap();
-    // Learn the neighbour, then send frames whose destination is forged to 127.0.0.1.
-    sim.stacks[1].udp_try_send(sender, b"real", Some(at(1, 5))).unwrap();
-    sim.run_for(10 * MS);
-    let forged = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-    let seen = forged.clone();
-    sim.wires[0].borrow_mut().filter = Some(Box::new(move |_, frame| {
-        seen.borrow_mut().push(frame.to_vec());
-        true
-    }));
-    sim.stacks[1].udp_try_send(sender, b"again", Some(at(1, 5))).unwrap();
-    sim.run_for(10 * MS);
-    let mut frame = forged.borrow()[0].clone();
-    frame[30..34].copy_from_slice(&[127, 0, 0, 1]);
-    sim.wires[0].borrow_mut().send(1, &frame);
-    sim.run_for(10 * MS);
+    let forge = |dst: Ipv6Address| {
+        let src = Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
+        let udp = UdpRepr { src_port: 6, dst_port: 5 };
+        let ip = Ipv6Repr {
+            src_addr: src,
+            dst_addr: dst,
+            next_header: IpProtocol::Udp,
+            payload_len: 8 + 6,
+            hop_limit: 64,
+        };
+        let mut frame = vec![0; 14 + 40 + 14];
+        frame[..6].copy_from_slice(&mac(1));
+        frame[6..14].copy_from_slice(&[2, 0, 0, 0, 0, 2, 0x86, 0xdd]);
+        let mut packet = Ipv6Packet::new_unchecked(&mut frame[14..]);
+        ip.emit(&mut packet);
+        udp.emit(
+            &mut UdpPacket::new_unchecked(packet.payload_mut()),
+            &src.into(),
+            &dst.into(),
+            6,
+            |data| data.copy_from_slice(b"forged"),
+            &ChecksumCapabilities::default(),
+        );
+        frame
+    };
     let mut buf = [0; 9];
-    assert!(sim.stacks[0].udp_try_recv(socket, &mut buf).is_ok());
-    assert!(sim.stacks[0].udp_try_recv(socket, &mut buf).is_ok());
+    sim.wires[0].borrow_mut().send(1, &forge(Ipv6Address::LOCALHOST));
+    sim.run_for(10 * MS);
     assert_eq!(sim.stacks[0].udp_try_recv(socket, &mut buf), Err(Error::WouldBlock));
+    // The same to an address of the interface is taken, so the frame is sound.
+    sim.wires[0].borrow_mut().send(1, &forge("fd00::1".parse().unwrap()));
+    sim.run_for(10 * MS);
+    assert!(sim.stacks[0].udp_try_recv(socket, &mut buf).is_ok());
 }
 
 #[test]
