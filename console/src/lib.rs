@@ -36,7 +36,7 @@ const INPUT: ByteReader = ByteReader::new(ByteRingLayout {
 /// How long [`Console::write`] waits in all for a reader. xenconsoled pauses up to 200 ms with a guest that writes a lot.
 pub const PATIENCE_NS: u64 = 500_000_000;
 /// How often [`Console::write_now`] looks whether the reader has moved: some tens of milliseconds.
-const POLLS: u32 = 1 << 20;
+const POLLS: u32 = if cfg!(miri) { 10 } else { 1 << 20 };
 
 /// A console. Threads share it by reference.
 pub struct Console<P: Platform, M: SharedMemory> {
