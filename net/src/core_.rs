@@ -6,6 +6,7 @@ use core::task::Waker;
 use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::{AnySocket, dhcpv4};
 use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::IpAddress;
 
 use crate::dns::Resolver;
 use crate::error::{Error, Result};
@@ -38,9 +39,24 @@ pub(crate) enum Kind {
     /// The interface's own business: DHCP, SLAAC, answers to pings.
     Misc,
     Tcp(Tcp),
-    /// Part of the UDP socket of this number.
-    Udp(u32),
+    /// Part of the UDP socket `owner`, which sent to `peer` last.
+    Udp {
+        owner: u32,
+        peer: Option<IpAddress>,
+    },
     Ping(Ping),
+}
+
+impl Kind {
+    /// Whom the flow sends to.
+    pub(crate) fn peer(&self) -> Option<IpAddress> {
+        match self {
+            Kind::Misc => None,
+            Kind::Tcp(tcp) => Some(tcp.key.remote.1),
+            Kind::Udp { peer, .. } => *peer,
+            Kind::Ping(ping) => Some(ping.dst),
+        }
+    }
 }
 
 /// What may have changed a flow.
@@ -210,7 +226,7 @@ impl Core {
     pub(crate) fn settle(&mut self, index: u32, cause: Cause) {
         match self.flows.get(index).map(|flow| &flow.kind) {
             Some(Kind::Tcp(_)) => self.settle_tcp(index, cause),
-            Some(Kind::Udp(owner)) => {
+            Some(Kind::Udp { owner, .. }) => {
                 let owner = *owner;
                 self.settle_udp(owner);
             }

@@ -1,5 +1,6 @@
 //! The devices as smoltcp sees them: an interface's own device, the frame in hand, and the way out.
 
+use core::cell::Cell;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
@@ -18,7 +19,13 @@ pub(crate) enum PortRx<'a, D: Device + 'a> {
     Device(D::RxToken<'a>),
 }
 
-pub(crate) enum PortTx<'a, D: Device + 'a> {
+/// Room for a frame, which notes when it is used.
+pub(crate) struct PortTx<'a, D: Device + 'a> {
+    room: Room<'a, D>,
+    used: Option<&'a Cell<bool>>,
+}
+
+enum Room<'a, D: Device + 'a> {
     Loopback(loopback::Sender<'a>),
     Device(D::TxToken<'a>),
 }
@@ -27,21 +34,28 @@ impl<D: Device> Port<D> {
     pub(crate) fn receive(&mut self, now: Instant) -> Option<(PortRx<'_, D>, PortTx<'_, D>)> {
         match self {
             Port::Loopback(device) => {
-                device.receive().map(|(rx, tx)| (PortRx::Loopback(rx), PortTx::Loopback(tx)))
+                let (rx, tx) = device.receive()?;
+                Some((PortRx::Loopback(rx), PortTx { room: Room::Loopback(tx), used: None }))
             }
             Port::Device(device) => {
-                device.receive(now).map(|(rx, tx)| (PortRx::Device(rx), PortTx::Device(tx)))
+                let (rx, tx) = device.receive(now)?;
+                Some((PortRx::Device(rx), PortTx { room: Room::Device(tx), used: None }))
             }
             Port::Absent => None,
         }
     }
 
-    fn transmit(&mut self, now: Instant) -> Option<PortTx<'_, D>> {
-        match self {
-            Port::Loopback(device) => device.transmit().map(PortTx::Loopback),
-            Port::Device(device) => device.transmit(now).map(PortTx::Device),
+    pub(crate) fn transmit<'a>(
+        &'a mut self,
+        now: Instant,
+        used: Option<&'a Cell<bool>>,
+    ) -> Option<PortTx<'a, D>> {
+        let room = match self {
+            Port::Loopback(device) => device.transmit().map(Room::Loopback),
+            Port::Device(device) => device.transmit(now).map(Room::Device),
             Port::Absent => None,
-        }
+        };
+        room.map(|room| PortTx { room, used })
     }
 }
 
@@ -72,14 +86,17 @@ impl<'a, D: Device> PortRx<'a, D> {
 
 impl<'a, D: Device> TxToken for PortTx<'a, D> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        match self {
-            PortTx::Loopback(token) => token.consume(len, f),
-            PortTx::Device(token) => token.consume(len, f),
+        if let Some(used) = self.used {
+            used.set(true);
+        }
+        match self.room {
+            Room::Loopback(token) => token.consume(len, f),
+            Room::Device(token) => token.consume(len, f),
         }
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {
-        if let PortTx::Device(token) = self {
+        if let Room::Device(token) = &mut self.room {
             token.set_meta(meta);
         }
     }
@@ -133,6 +150,8 @@ pub(crate) struct Outlet<'p, D> {
     pub(crate) caps: &'p DeviceCapabilities,
     /// A frame was begun. If smoltcp sent nothing all the same, the neighbour's hardware address is not known yet.
     pub(crate) begun: bool,
+    /// A frame was sent, if only to ask for that address.
+    pub(crate) used: Cell<bool>,
     /// The device has no room.
     pub(crate) full: bool,
 }
@@ -152,11 +171,9 @@ impl<D: Device> Device for Outlet<'_, D> {
     }
 
     fn transmit(&mut self, now: Instant) -> Option<PortTx<'_, D>> {
-        let token = self.port.transmit(now);
-        match token {
-            Some(_) => self.begun = true,
-            None => self.full = true,
-        }
+        let token = self.port.transmit(now, Some(&self.used));
+        self.begun |= token.is_some();
+        self.full |= token.is_none();
         token
     }
 

@@ -1,5 +1,6 @@
 //! Polling the flows that have something to send.
 
+use core::cell::Cell;
 use smoltcp::iface::PollResult;
 use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::{Duration, Instant};
@@ -62,15 +63,21 @@ impl Core {
     fn send_flow<D: Device>(&mut self, link: usize, index: u32, port: &mut Port<D>) -> Outcome {
         let Some(flow) = self.flows.get_mut(index) else { return Outcome::Nothing };
         let l = &mut self.links[link];
-        let mut outlet = Outlet { port, caps: &l.caps, begun: false, full: false };
+        let mut outlet = Outlet { port, caps: &l.caps, begun: false, used: Cell::new(false), full: false };
         for turn in 0..BURST {
             outlet.begun = false;
+            outlet.used.set(false);
             let sent = l.iface.poll_egress(self.now, &mut outlet, &mut flow.set);
             if outlet.full {
                 return Outcome::Full;
             }
             if sent == PollResult::None {
                 let waits = outlet.begun && !matches!(flow.kind, Kind::Misc);
+                if waits && !outlet.used.get() {
+                    // smoltcp asks for one address a second; the others are asked for here.
+                    let to = flow.kind.peer();
+                    l.ask_for_neighbour(self.now, to, port);
+                }
                 return match turn {
                     _ if waits => Outcome::Waits,
                     0 => Outcome::Nothing,

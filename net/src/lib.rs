@@ -29,6 +29,7 @@ pub mod fuzz;
 mod ingress;
 mod link;
 mod loopback;
+mod neighbour;
 mod ping;
 mod rng;
 mod route;

@@ -29,7 +29,7 @@ pub struct PingReply {
 
 pub(crate) struct Ping {
     ident: u16,
-    dst: IpAddress,
+    pub(crate) dst: IpAddress,
     payload_len: usize,
     sent_at: Instant,
     pub(crate) expires_at: Instant,

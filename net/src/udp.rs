@@ -101,7 +101,7 @@ impl Core {
         let tx = PacketBuffer::new(vec![PacketMetadata::EMPTY; tx_datagrams], zeroed(tx_buffer)?);
         let mut socket = Socket::new(rx, tx);
         socket.bind(IpListenEndpoint { addr: None, port: s.port }).ok()?;
-        let index = self.add_flow(link, socket, Kind::Udp(owner)).ok()?;
+        let index = self.add_flow(link, socket, Kind::Udp { owner, peer: None }).ok()?;
         self.udp.sockets.get_mut(owner)?.flows.push(index);
         Some(index)
     }
@@ -145,6 +145,9 @@ impl Core {
         let index = self.udp_flow(id.index(), link).ok_or(Error::OutOfMemory)?;
         let meta = UdpMetadata { endpoint: to, local_address: Some(source), meta: Default::default() };
         let flow = self.flows.get_mut(index).ok_or(Error::BadHandle)?;
+        if let Kind::Udp { peer, .. } = &mut flow.kind {
+            *peer = Some(to.addr);
+        }
         match flow.set.get_mut::<Socket<'_>>(flow.handle).send_slice(data, meta) {
             Ok(()) => self.touch(index),
             Err(SendError::BufferFull) => return Err(Error::WouldBlock),

@@ -253,3 +253,21 @@ fn interfaces_that_make_no_sense_are_refused() {
     assert_eq!(Cidr::new(v4(255), 33), Err(Error::InvalidInput("prefix is longer than the address")));
     assert_eq!(Cidr::new("224.0.0.1".parse().unwrap(), 24), Err(Error::AddrNotAvailable));
 }
+
+#[test]
+fn several_neighbours_are_found_at_once() {
+    let mut sim = Sim::new(4, 11);
+    sim.add(IfConfig {
+        ipv6: Ipv6Config::Static { cidr: Cidr::new(v6(5), 64).unwrap(), gateway: None },
+        ..fixed(5)
+    });
+    sim.add(IfConfig {
+        ipv6: Ipv6Config::Static { cidr: Cidr::new(v6(6), 64).unwrap(), gateway: None },
+        ..fixed(6)
+    });
+    let pings = [v4(1), v4(2), v4(3), v4(4), v6(6)].map(|to| sim.stacks[4].ping(to, b"", S).unwrap());
+    for ping in pings {
+        let reply = sim.until(S, |sim, cx| ready(sim.stacks[4].ping_poll(ping, cx))).unwrap();
+        assert!(reply.round_trip_ns < 10 * MS, "{} ns", reply.round_trip_ns);
+    }
+}
