@@ -164,7 +164,7 @@ mod tests {
             seed ^= seed << 17;
             seed
         };
-        for _ in 0..if cfg!(miri) { 8 } else { 3_000 } {
+        for _ in 0..if cfg!(miri) { 3 } else { 3_000 } {
             let len = random() % 500;
             let mut data: std::vec::Vec<u8> = (0..len).map(|_| random() as u8).collect();
             // Most with keys that are sound, or nothing but refusals would be tried.

@@ -12,6 +12,7 @@ fn read(offset: usize, len: usize) -> Request {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn the_ring_is_filled_to_its_depth_with_the_largest_requests() {
     let size = 33 * LARGEST;
     let bench = Bench::new(size, 512);
@@ -38,6 +39,7 @@ fn the_ring_is_filled_to_its_depth_with_the_largest_requests() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn answers_out_of_order_reach_their_requests() {
     let size = 1 << 20;
     let bench = Bench::new(size, 512);
@@ -47,7 +49,7 @@ fn answers_out_of_order_reach_their_requests() {
     let mut random = Random(5);
     let mut model = pattern(size, 3);
     bench.disk.get().content = model.clone();
-    for round in 0..if cfg!(miri) { 1 } else { 30 } {
+    for round in 0..30 {
         let mut expected = Vec::new();
         // Requests of one batch do not overlap: their order is the back end's to choose.
         for at in 0..32 {
@@ -84,6 +86,7 @@ fn answers_out_of_order_reach_their_requests() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn a_pool_of_any_size_serves_requests_of_any_size() {
     for pool_pages in [0, 1, 2, 5, 11, 12, 44] {
         let size = 600 * 1024;
@@ -107,6 +110,7 @@ fn a_pool_of_any_size_serves_requests_of_any_size() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn a_full_ring_makes_a_blocking_caller_wait() {
     let bench = Bench::new(1 << 20, 512);
     bench.disk.get().knobs.hold = true;
@@ -128,6 +132,7 @@ fn a_full_ring_makes_a_blocking_caller_wait() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn an_answer_that_another_thread_takes_reaches_its_reader() {
     let bench = Bench::new(1 << 20, 512);
     bench.disk.get().content = pattern(1 << 20, 5);
@@ -158,6 +163,7 @@ fn an_answer_that_another_thread_takes_reaches_its_reader() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn a_partial_failure_says_which_part_and_what_is_intact() {
     let bench = Bench::new(1 << 20, 512);
     bench.disk.get().content = pattern(1 << 20, 5);
@@ -199,6 +205,7 @@ fn a_partial_failure_says_which_part_and_what_is_intact() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn an_idle_back_end_is_told_once_of_a_burst() {
     let bench = Bench::new(1 << 20, 512);
     let front = bench.connect();

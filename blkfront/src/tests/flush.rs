@@ -3,6 +3,7 @@ use crate::{FlushKind, Request};
 use xen_sys::io::blkif::{OP_FLUSH_DISKCACHE, OP_WRITE, OP_WRITE_BARRIER, RSP_EOPNOTSUPP, RSP_ERROR};
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn a_flush_goes_out_after_the_answers_to_all_earlier_writes() {
     let bench = Bench::new(1 << 20, 512);
     bench.disk.get().knobs.shuffle = Some(8);

@@ -37,6 +37,7 @@ fn a_refusing_store_leaves_nothing_behind() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn without_enough_pages_or_grants_there_is_an_error_or_a_slower_disk() {
     for limit in 0..8 {
         for grants in [false, true] {
@@ -85,7 +86,7 @@ fn a_back_end_that_goes_fails_what_is_outstanding_and_can_come_back() {
         let gone = Error::Gone { disk: "xvda (vbd/51712)".into(), state };
         bench.world.run_peers();
         bench.world.run_peers();
-        assert_eq!(front.read_at(0, &mut [0; 70_000]), Err(gone.clone()));
+        assert_eq!(front.read_at(0, &mut [0; 7_000]), Err(gone.clone()));
         assert_eq!(front.wait(token).map(|done| done.result), Ok(Err(gone.clone())));
         assert_eq!(front.write_at(0, &[0; 512]), Err(gone));
         bench.disk.get().knobs.hold = false;
@@ -99,6 +100,7 @@ fn a_back_end_that_goes_fails_what_is_outstanding_and_can_come_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn requests_that_are_held_are_done_again_after_a_reconnection() {
     let bench = Bench::new(1 << 20, 512);
     bench.disk.get().content = pattern(1 << 20, 3);
@@ -132,6 +134,7 @@ fn requests_that_are_held_are_done_again_after_a_reconnection() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn closing_finishes_what_is_outstanding() {
     let bench = Bench::new(1 << 20, 512);
     bench.disk.get().knobs.batch = 5;

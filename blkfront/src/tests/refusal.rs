@@ -20,6 +20,7 @@ fn a_read_only_disk_refuses_writes_by_name() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn ranges_off_the_disk_and_parts_of_sectors_are_refused() {
     for sector_size in [512, 4096] {
         let bench = Bench::new(65536, sector_size);
@@ -47,6 +48,7 @@ fn ranges_off_the_disk_and_parts_of_sectors_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn malformed_values_of_the_back_end_are_refused_with_key_and_value() {
     for (key, value) in [
         ("sectors", "abc"),
@@ -88,6 +90,7 @@ fn a_disk_without_a_size_is_refused_and_one_of_no_size_is_empty() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn two_disks_do_not_mix() {
     let world = World::new();
     let fronts = [51712, 51728].map(|id| {
