@@ -59,7 +59,9 @@ impl Core {
 
     /// Expires what smoltcp keeps for an interface, and notices addresses that routers gave or took back.
     pub(crate) fn maintain(&mut self, link: usize) {
-        let iface = &mut self.links[link].iface;
+        let l = &mut self.links[link];
+        l.advertised_dns.retain(|(_, until)| *until > self.now);
+        let iface = &mut l.iface;
         let before = iface.slaac_updated_at();
         iface.poll_maintenance(self.now);
         if iface.slaac_updated_at() != before {

@@ -25,6 +25,7 @@ pub(crate) struct IpSeen<'a> {
     pub(crate) src: IpAddress,
     pub(crate) dst: IpAddress,
     pub(crate) protocol: u8,
+    pub(crate) hop_limit: u8,
     /// From the transport header on; for a later fragment, whatever it carries.
     pub(crate) payload: &'a [u8],
     pub(crate) fragment: Option<Fragment>,
@@ -108,7 +109,14 @@ fn look_ipv4(ip: &[u8]) -> Option<IpSeen<'_>> {
     }
     let fragment = (flags & 0x3fff != 0).then_some(Fragment { ident: be16(ip, 4)?, offset });
     let address = |at: usize| Some(IpAddress::Ipv4(Ipv4Address::from(be32(ip, at)?)));
-    Some(IpSeen { src: address(12)?, dst: address(16)?, protocol: *ip.get(9)?, payload, fragment })
+    Some(IpSeen {
+        src: address(12)?,
+        dst: address(16)?,
+        protocol: *ip.get(9)?,
+        hop_limit: *ip.get(8)?,
+        payload,
+        fragment,
+    })
 }
 
 fn look_ipv6(ip: &[u8]) -> Option<IpSeen<'_>> {
@@ -123,7 +131,14 @@ fn look_ipv6(ip: &[u8]) -> Option<IpSeen<'_>> {
         protocol = *payload.first()?;
         payload = payload.get(8 + usize::from(*payload.get(1)?) * 8..)?;
     }
-    Some(IpSeen { src: address(8)?, dst: address(24)?, protocol, payload, fragment: None })
+    Some(IpSeen {
+        src: address(8)?,
+        dst: address(24)?,
+        protocol,
+        hop_limit: *ip.get(7)?,
+        payload,
+        fragment: None,
+    })
 }
 
 /// Looks at a TCP segment.
@@ -144,28 +159,6 @@ pub(crate) fn look_tcp(segment: &[u8]) -> Option<TcpSeen> {
 /// Source and destination port of a TCP or UDP header.
 pub(crate) fn ports(transport: &[u8]) -> Option<(u16, u16)> {
     Some((be16(transport, 0)?, be16(transport, 2)?))
-}
-
-/// Whether every option of a router advertisement is one that smoltcp takes without panicking: it makes an address of
-/// any prefix, and insists that the address is a host's.
-pub(crate) fn router_advertisement_is_sane(icmp: &[u8]) -> bool {
-    let Some(mut options) = icmp.get(16..) else { return false };
-    while !options.is_empty() {
-        let (Some(&kind), Some(&units)) = (options.first(), options.get(1)) else { return false };
-        let len = usize::from(units) * 8;
-        if len == 0 || len > options.len() {
-            return false;
-        }
-        if kind == 3 {
-            let [prefix_len, first, second] = [2, 16, 17].map(|at| options.get(at).copied().unwrap_or(0xff));
-            // Longer than an address; multicast; link-local, which is not for others to give.
-            if len < 32 || prefix_len > 128 || first == 0xff || (first == 0xfe && second & 0xc0 == 0x80) {
-                return false;
-            }
-        }
-        options = &options[len..];
-    }
-    true
 }
 
 /// The flow that each of the last fragmented packets belongs to: only the first fragment has the ports.
@@ -218,25 +211,11 @@ mod tests {
             for len in 0..frame.len() {
                 if let Seen::Ip(ip) = look(&frame[..len], Medium::Ethernet) {
                     let _ = look_tcp(ip.payload);
-                    let _ = router_advertisement_is_sane(ip.payload);
+                    let _ = crate::router::is_sane(ip.payload);
+                    let _ = crate::router::name_servers(ip.payload).count();
                     let _ = FragmentPorts::default().ports_of(&ip);
                 }
             }
         }
-    }
-
-    #[test]
-    fn an_advertised_multicast_prefix_is_not_sane() {
-        let mut icmp = [0u8; 48];
-        icmp[16..20].copy_from_slice(&[3, 4, 64, 0xc0]);
-        icmp[32] = 0x20;
-        assert!(router_advertisement_is_sane(&icmp));
-        icmp[32] = 0xff;
-        assert!(!router_advertisement_is_sane(&icmp));
-        icmp[32] = 0x20;
-        icmp[18] = 129;
-        assert!(!router_advertisement_is_sane(&icmp));
-        icmp[17] = 0;
-        assert!(!router_advertisement_is_sane(&icmp));
     }
 }

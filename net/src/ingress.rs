@@ -7,6 +7,7 @@ use crate::core_::{Cause, Core, Kind};
 use crate::device::OneFrame;
 use crate::frame::{self, IpSeen, Seen};
 use crate::route::is_loopback;
+use crate::router;
 use crate::tcp::{FlowKey, time_wait};
 
 /// Where a frame goes.
@@ -82,8 +83,10 @@ impl Core {
                 self.unreachable(&ip);
                 (Target::Drop, false)
             }
-            (frame::ICMPV6, Some(134)) if !frame::router_advertisement_is_sane(ip.payload) => {
-                (Target::Drop, false)
+            (frame::ICMPV6, Some(134)) if !router::is_sane(ip.payload) => (Target::Drop, false),
+            (frame::ICMPV6, Some(134)) => {
+                self.note_name_servers(link, &ip);
+                (misc, true)
             }
             (frame::ICMPV6, _) => (misc, true),
             // DHCP, fragments of pings, multicast reports: all that smoltcp deals with by itself.

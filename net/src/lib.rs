@@ -33,6 +33,7 @@ mod neighbour;
 mod ping;
 mod rng;
 mod route;
+mod router;
 mod schedule;
 mod slab;
 mod stack;

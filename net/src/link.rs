@@ -68,6 +68,8 @@ pub(crate) struct Link {
     pub(crate) blocked: bool,
     pub(crate) fragments: FragmentPorts,
     pub(crate) lease: Option<Lease>,
+    /// Name servers that routers advertise, and until when.
+    pub(crate) advertised_dns: Vec<(IpAddr, Instant)>,
 }
 
 /// What a DHCP server gave.
@@ -163,6 +165,7 @@ impl Link {
             blocked: false,
             fragments: FragmentPorts::default(),
             lease: None,
+            advertised_dns: Vec::new(),
         }
     }
 
@@ -211,7 +214,8 @@ impl Link {
 
     pub(crate) fn dns(&self) -> impl Iterator<Item = IpAddr> {
         let leased = self.lease.iter().flat_map(|lease| lease.dns.iter().copied());
-        self.config.dns.iter().copied().chain(leased)
+        let advertised = self.advertised_dns.iter().map(|(server, _)| *server);
+        self.config.dns.iter().copied().chain(leased).chain(advertised)
     }
 
     /// The interface's own address for talking to `dst`.

@@ -70,6 +70,7 @@ fn dhcp_only() -> IfConfig {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_dhcp_server_gives_an_address_renews_it_and_its_silence_takes_it_back() {
     let mut sim = Sim::new(1, 1);
     let mut server = DhcpServer::new(&mut sim);
@@ -99,6 +100,7 @@ fn a_dhcp_server_gives_an_address_renews_it_and_its_silence_takes_it_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn dhcp_gets_through_loss_and_survives_a_router_that_is_no_host() {
     let mut sim = Sim::new(1, 2);
     sim.wires[0].borrow_mut().faults = Faults { lose: 400, ..Faults::default() };
@@ -114,7 +116,8 @@ fn dhcp_gets_through_loss_and_survives_a_router_that_is_no_host() {
 
 const ROUTER: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xff);
 
-fn advertisement(prefix: Ipv6Address, lifetime: u64) -> Vec<u8> {
+/// With `dns`, a name server fd00::35 is advertised too.
+fn advertisement(prefix: Ipv6Address, lifetime: u64, dns: bool) -> Vec<u8> {
     let mut flags = NdiscPrefixInfoFlags::ADDRCONF;
     flags |= NdiscPrefixInfoFlags::ON_LINK;
     let repr = Icmpv6Repr::Ndisc(NdiscRepr::RouterAdvert {
@@ -133,20 +136,27 @@ fn advertisement(prefix: Ipv6Address, lifetime: u64) -> Vec<u8> {
             prefix,
         }),
     });
+    let extra = if dns { 24 } else { 0 };
     let all_nodes = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     let ip = Ipv6Repr {
         src_addr: ROUTER,
         dst_addr: all_nodes,
         next_header: IpProtocol::Icmpv6,
-        payload_len: repr.buffer_len(),
+        payload_len: repr.buffer_len() + extra,
         hop_limit: 255,
     };
-    let mut frame = vec![0; 14 + 40 + repr.buffer_len()];
+    let mut frame = vec![0; 14 + 40 + repr.buffer_len() + extra];
     frame[..14].copy_from_slice(&[0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xff, 0x86, 0xdd]);
     let mut packet = Ipv6Packet::new_unchecked(&mut frame[14..]);
     ip.emit(&mut packet);
     let caps = ChecksumCapabilities::default();
-    repr.emit(&ROUTER, &all_nodes, &mut Icmpv6Packet::new_unchecked(packet.payload_mut()), &caps);
+    let end = packet.payload_mut().len() - extra;
+    repr.emit(&ROUTER, &all_nodes, &mut Icmpv6Packet::new_unchecked(&mut packet.payload_mut()[..end]), &caps);
+    if dns {
+        packet.payload_mut()[end..end + 8].copy_from_slice(&[25, 3, 0, 0, 0, 0, 0, 50]);
+        packet.payload_mut()[end + 8..].copy_from_slice(&"fd00::35".parse::<Ipv6Addr>().unwrap().octets());
+        Icmpv6Packet::new_unchecked(packet.payload_mut()).fill_checksum(&ROUTER, &all_nodes);
+    }
     frame
 }
 
@@ -155,6 +165,7 @@ fn slaac_only() -> IfConfig {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_router_gives_a_prefix_and_its_lifetime_ends() {
     let mut sim = Sim { wires: vec![wire(3)], stacks: vec![], now: 0, polls: 0 };
     let client = sim.add(slaac_only());
@@ -166,11 +177,14 @@ fn a_router_gives_a_prefix_and_its_lifetime_ends() {
         frames.iter().any(|f| f.len() > 54 && f[20] == 58 && f[54] == 133).then_some(())
     });
     let prefix = Ipv6Address::new(0xfd00, 1, 2, 3, 0, 0, 0, 0);
-    sim.wires[0].borrow_mut().send(router, &advertisement(prefix, 100));
+    sim.wires[0].borrow_mut().send(router, &advertisement(prefix, 100, true));
     let status = sim.until(S, |sim, cx| ready(sim.stacks[client].poll_configured(eth, cx))).unwrap();
     assert_eq!(sim.addresses(client), ["fe80::ff:fe00:1/64", "fd00:1:2:3:0:ff:fe00:1/64"]);
     assert_eq!(status.gateways, [IpAddr::V6(ROUTER)]);
-    sim.run_for(110 * S);
+    assert_eq!(status.dns, ["fd00::35".parse::<IpAddr>().unwrap()]);
+    sim.run_for(60 * S);
+    assert!(sim.stacks[client].interfaces()[1].dns.is_empty(), "the name server was named for 50 s");
+    sim.run_for(50 * S);
     assert_eq!(sim.addresses(client), ["fe80::ff:fe00:1/64"]);
     assert!(sim.stacks[client].interfaces()[1].gateways.is_empty());
 }
@@ -182,12 +196,13 @@ fn an_advertisement_of_a_multicast_prefix_does_no_harm() {
     let router = plug(&sim.wires[0]).port;
     sim.run_for(S);
     let prefix = Ipv6Address::new(0xff05, 0, 0, 0, 0, 0, 0, 0);
-    sim.wires[0].borrow_mut().send(router, &advertisement(prefix, 100));
+    sim.wires[0].borrow_mut().send(router, &advertisement(prefix, 100, false));
     sim.run_for(S);
     assert_eq!(sim.addresses(client), ["fe80::ff:fe00:1/64"]);
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn without_a_router_the_stack_falls_quiet() {
     let mut sim = Sim { wires: vec![wire(5)], stacks: vec![], now: 0, polls: 0 };
     sim.add(slaac_only());
@@ -232,6 +247,7 @@ fn with_names() -> (Sim, UdpId) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn names_are_resolved_though_the_first_server_is_dead() {
     let (mut sim, socket) = with_names();
     let queries = ["one.test", "two.test.", "none.test", "broken.test", "six.test"]

@@ -69,6 +69,7 @@ fn bytes_arrive_both_ways_in_order() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn bytes_arrive_intact_through_loss_reordering_duplication_and_corruption() {
     for seed in if cfg!(miri) { 0..1 } else { 0..6 } {
         let mut sim = Sim::new(2, seed);
@@ -145,6 +146,7 @@ fn a_port_where_nobody_listens_refuses() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_call_to_a_host_that_is_not_there_times_out() {
     let mut sim = Sim::new(2, 6);
     let options = TcpOptions { connect_timeout_ns: Some(3 * S), ..OPTIONS() };
@@ -158,6 +160,7 @@ fn a_call_to_a_host_that_is_not_there_times_out() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_peer_that_falls_silent_with_data_on_the_way_times_out() {
     let mut sim = Sim::new(2, 7);
     let options = TcpOptions { user_timeout_ns: Some(20 * S), ..OPTIONS() };
@@ -171,6 +174,7 @@ fn a_peer_that_falls_silent_with_data_on_the_way_times_out() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn keep_alive_notices_a_peer_that_is_gone() {
     let mut sim = Sim::new(2, 8);
     let options = TcpOptions { keepalive_ns: Some(5 * S), user_timeout_ns: Some(20 * S), ..OPTIONS() };
@@ -184,6 +188,7 @@ fn keep_alive_notices_a_peer_that_is_gone() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_full_backlog_leaves_callers_to_try_again_and_loses_none() {
     let mut sim = Sim::new(2, 9);
     let listener = listen(&mut sim, 80, 2);
@@ -202,6 +207,7 @@ fn a_full_backlog_leaves_callers_to_try_again_and_loses_none() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_flood_of_calls_without_confirmation_does_not_shut_others_out() {
     let mut sim = Sim::new(3, 10);
     let listener = listen(&mut sim, 80, 4);
@@ -238,6 +244,7 @@ fn a_closed_listener_resets_those_who_wait_and_refuses_the_next() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn several_hundred_connections_are_served_at_once() {
     let count = if cfg!(miri) { 5 } else { 400 };
     let mut sim = Sim::new(2, 12);
@@ -283,6 +290,7 @@ fn several_hundred_connections_are_served_at_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn time_wait_acknowledges_a_repeated_end_and_gives_way_to_a_new_call() {
     let mut sim = Sim::new(2, 13);
     let listener = listen(&mut sim, 80, 2);
@@ -314,6 +322,7 @@ fn time_wait_acknowledges_a_repeated_end_and_gives_way_to_a_new_call() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn what_was_written_before_a_close_is_delivered_through_loss() {
     let mut sim = Sim::new(2, 14);
     let (server, client) = pair(&mut sim, OPTIONS());
@@ -335,6 +344,7 @@ fn what_was_written_before_a_close_is_delivered_through_loss() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_peer_that_never_ends_its_side_does_not_keep_the_memory() {
     let mut sim = Sim::new(2, 15);
     let (server, client) = pair(&mut sim, OPTIONS());
@@ -365,6 +375,7 @@ fn stale_handles_are_errors() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn beyond_the_memory_limit_callers_wait() {
     let mut sim = Sim::new(2, 17);
     let listener = listen(&mut sim, 80, 8);
@@ -381,6 +392,7 @@ fn beyond_the_memory_limit_callers_wait() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn an_idle_stack_with_open_connections_asks_for_no_poll() {
     let mut sim = Sim::new(2, 18);
     let (_server, _client) = pair(&mut sim, OPTIONS());
@@ -392,6 +404,7 @@ fn an_idle_stack_with_open_connections_asks_for_no_poll() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn loopback_connects_a_stack_with_itself() {
     let mut sim = Sim::new(1, 19);
     for to in ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80", "10.0.0.1:80"] {
@@ -413,6 +426,7 @@ fn loopback_connects_a_stack_with_itself() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn a_device_that_goes_and_comes_back_costs_no_connection() {
     let mut sim = Sim::new(2, 20);
     let (server, client) = pair(&mut sim, OPTIONS());

@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn no_cut_or_changed_byte_of_an_answer_panics() {
         let message = answer(0, &[(5, b"\x01b\xc0\x0c"), (1, &[10, 0, 0, 7]), (28, &[1; 16])]);
-        for len in 0..message.len() {
+        let step = if cfg!(miri) { 9 } else { 1 };
+        for len in (0..message.len()).step_by(step) {
             read(&message[..len]);
             for byte in [0, 1, 63, 64, 192, 255] {
                 let mut changed = message.clone();

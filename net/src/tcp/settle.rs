@@ -20,6 +20,7 @@ impl Core {
         let Some(flow) = self.flows.get_mut(index) else { return };
         let deadline = flow.deadline;
         let dirty = flow.dirty;
+        let link = &self.links[flow.link];
         let Flow { kind: Kind::Tcp(tcp), set, handle, .. } = flow else { return };
         let socket = set.get_mut::<smoltcp::socket::tcp::Socket>(*handle);
         let state = socket.state();
@@ -27,6 +28,10 @@ impl Core {
         if state == State::Closed && before != State::Closed && tcp.error.is_none() {
             tcp.error = match (before, cause) {
                 (State::LastAck | State::TimeWait | State::Closing, _) => None,
+                // The interface has lost the address, and smoltcp has given the connection up.
+                (_, Cause::Clock) if !link.is_loopback() && !link.has_addr(tcp.key.local.1) => {
+                    Some(Error::ConnectionAborted)
+                }
                 (_, Cause::Clock) => Some(tcp.soft_error.clone().unwrap_or(Error::TimedOut)),
                 (State::SynSent, Cause::Frame) => Some(Error::ConnectionRefused),
                 (_, Cause::Frame) => Some(Error::ConnectionReset),
