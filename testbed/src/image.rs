@@ -110,7 +110,7 @@ fn dom0_recipe(version: XenVersion) -> String {
 
 fn build_dom0(version: XenVersion, dir: &Path, progress: Progress) -> Result<()> {
     let suite = version.suite();
-    progress(&format!("dom0 of Xen {version} (1/2): fetch and unpack Debian {suite} packages, about 180 MB"));
+    progress(&format!("dom0 of Xen {version} (1/2): fetch and unpack Debian {suite} packages, about 200 MB"));
     let tar = dir.join("packages.tar");
     let packages = packages(version);
     let packages: Vec<&str> = packages.iter().map(String::as_str).collect();

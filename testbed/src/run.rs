@@ -217,6 +217,10 @@ impl Builder {
             .collect::<std::io::Result<_>>()
             .context("no free port on the loopback")?;
 
+        for forward in &forwards {
+            progress(&format!("127.0.0.1:{} reaches {}:{}", forward.host, forward.guest, forward.port));
+        }
+
         let interactive = matches!(action, Action::Shell { .. });
         let dom0_mem = (self.mem_mib / 2).min(1024);
         let machine = Machine {

@@ -1,4 +1,5 @@
-//! The project's recipes. Each subcommand is a file; this one only chooses among them.
+//! The project's recipes. Each subcommand is a file with its `Args` and a `run` that returns the exit code; this one only
+//! chooses among them.
 
 #![forbid(unsafe_code)]
 
