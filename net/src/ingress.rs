@@ -111,13 +111,16 @@ impl Core {
             return Target::Drop;
         }
         let key = FlowKey { local: (dst_port, ip.dst), remote: (src_port, ip.src) };
-        if let Some(index) = self.tcp.index.get(&key) {
-            return if self.is_on(*index, link) { Target::Flow(*index) } else { Target::Drop };
-        }
         let segment = match ip.fragment {
             Some(fragment) if fragment.offset != 0 => None,
             _ => frame::look_tcp(ip.payload),
         };
+        if let Some(index) = self.tcp.index.get(&key).copied() {
+            // Two that call each other at once do not meet here: smoltcp panics when the other's call comes before its
+            // own is sent.
+            let crosses = segment.is_some_and(|segment| segment.opens()) && self.is_opening(index);
+            return if self.is_on(index, link) && !crosses { Target::Flow(index) } else { Target::Drop };
+        }
         let Some(segment) = segment else { return Target::Drop };
         let listener = if segment.opens() { self.listener_for(ip.dst, dst_port) } else { None };
         if self.tcp.time_wait.contains(&key, self.now) {

@@ -5,7 +5,7 @@ use common::*;
 use net::{Error, TcpOptions};
 use std::time::Instant;
 
-/// Round trips of a small request and answer over one connection, beside `idle` others; nanoseconds for each.
+/// The fastest round trip of a small request and answer over one connection, beside `idle` others, in nanoseconds.
 fn round_trip(idle: usize) -> u64 {
     let mut sim = Sim::new(2, 1);
     let options =
@@ -20,9 +20,10 @@ fn round_trip(idle: usize) -> u64 {
     sim.run_for(100 * MS);
     let (server, client) = pairs[0];
     let rounds = if cfg!(debug_assertions) { 50 } else { 20_000 };
-    let start = Instant::now();
+    let mut fastest = u64::MAX;
     let mut buf = [0; 200];
     for _ in 0..rounds {
+        let start = Instant::now();
         sim.stacks[1].tcp_try_write(client, &[1; 100]).unwrap();
         sim.until(S, |sim, _| match sim.stacks[0].tcp_try_read(server, &mut buf) {
             Ok(len) => (len == 100).then_some(()),
@@ -33,8 +34,9 @@ fn round_trip(idle: usize) -> u64 {
         });
         sim.stacks[0].tcp_try_write(server, &[2; 150]).unwrap();
         sim.until(S, |sim, _| sim.stacks[1].tcp_try_read(client, &mut buf).ok());
+        fastest = fastest.min(start.elapsed().as_nanos() as u64);
     }
-    start.elapsed().as_nanos() as u64 / rounds
+    fastest
 }
 
 #[test]
@@ -43,5 +45,5 @@ fn idle_connections_cost_the_busy_one_little() {
     let alone = round_trip(0);
     let among = round_trip(if cfg!(debug_assertions) { 50 } else { 500 });
     println!("a round trip through two stacks: {alone} ns alone, {among} ns beside idle connections");
-    assert!(among < 5 * alone + 100_000, "{among} ns beside idle connections, {alone} ns alone");
+    assert!(among < 3 * alone + 50_000, "{among} ns beside idle connections, {alone} ns alone");
 }

@@ -1,7 +1,9 @@
 //! Frames made by chance, and by chance from good ones: none may panic.
 mod common;
 
+use common::*;
 use net::fuzz::{ADDR, MAC, Target};
+use net::{Stack, TcpId, TcpOptions};
 
 struct Dice(u64);
 
@@ -141,4 +143,82 @@ fn a_sequence_of_frames_in_one_input_is_taken_apart() {
     net::fuzz::frame(&[0]);
     net::fuzz::frame(&[0, 3, 1, 2, 3, 0, 0, 255, 255, 1]);
     net::fuzz::dns_answer(&[0; 11]);
+}
+
+#[test]
+fn forged_headers_in_the_midst_of_connections_do_not_panic() {
+    let (seeds, turns) = if cfg!(miri) { (1, 20) } else { (20, 400) };
+    for seed in 0..seeds {
+        let mut dice = Dice(seed);
+        let wire = wire(seed);
+        wire.borrow_mut().checksums = false;
+        wire.borrow_mut().faults = Faults { lose: 20, duplicate: 20, delay: 100, corrupt: 0, forge: 150 };
+        let mut sim = Sim { wires: vec![wire.clone()], stacks: Vec::new(), now: 0, polls: 0 };
+        for n in 1..=2 {
+            let mut stack = Stack::new(seed * 2 + u64::from(n));
+            stack.add_interface("eth0", plug(&wire), mac(n), fixed(n)).unwrap();
+            sim.stacks.push(stack);
+        }
+        let small = TcpOptions { rx_buffer: 600, tx_buffer: 900, ..TcpOptions::default() };
+        let options = |n| if n == 0 { small } else { TcpOptions::default() };
+        let listeners = [0, 1].map(|i| sim.stacks[i].tcp_listen(any(80), 4, options(i)).unwrap());
+        let mut held: Vec<(usize, TcpId)> = Vec::new();
+        for _ in 0..turns {
+            let i = dice.roll(2);
+            let stack = &mut sim.stacks[i];
+            if let Ok((id, _)) = stack.tcp_try_accept(listeners[i]) {
+                held.push((i, id));
+            }
+            if held.len() < 8 {
+                // From a port that the other side calls too, now and then.
+                let port = if dice.roll(3) == 0 { 80 } else { 0 };
+                held.extend(
+                    stack
+                        .tcp_connect_from(any(port), at(2 - i as u8, 80), options(dice.roll(2)))
+                        .map(|id| (i, id)),
+                );
+            }
+            if !held.is_empty() {
+                let n = dice.roll(held.len());
+                let (i, id) = held[n];
+                let stack = &mut sim.stacks[i];
+                let mut buf = [0; 2000];
+                match dice.roll(12) {
+                    0 => drop(stack.tcp_close(held.swap_remove(n).1)),
+                    1 => drop(stack.tcp_abort(held.swap_remove(n).1)),
+                    2 => drop(stack.tcp_shutdown_write(id)),
+                    3..7 => drop(stack.tcp_try_read(id, &mut buf[..dice.roll(2000)])),
+                    _ => drop(stack.tcp_try_write(id, &buf[..dice.roll(2000)])),
+                }
+            }
+            let pause = [0, 50_000, MS, 20 * MS, 2 * S][dice.roll(5)];
+            sim.run_for(pause);
+        }
+        for (i, id) in held {
+            let _ = sim.stacks[i].tcp_close(id);
+        }
+        for (stack, listener) in sim.stacks.iter_mut().zip(listeners) {
+            stack.tcp_close_listener(listener).unwrap();
+        }
+        wire.borrow_mut().faults = Faults::default();
+        sim.run_for(200 * S);
+        for stack in &sim.stacks {
+            assert_eq!(stack.tcp_counts().0, 0, "connections are left over with seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_crosses_ours_before_it_is_sent_does_not_panic() {
+    let mut target = Target::new(false);
+    // From 10.0.0.2, port 80, whose hardware address is not known yet, to the port that it is called from.
+    let mut frame =
+        [&MAC[..], &[2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0x66, 0xce]].concat();
+    frame.extend_from_slice(&[
+        10, 0, 0, 2, 10, 0, 0, 1, 0, 80, 3, 232, 0, 0, 0, 9, 0, 0, 0, 0, 0x50, 2, 4, 0, 0, 0, 0, 0,
+    ]);
+    let sum: u32 = frame[14..34].chunks(2).map(|c| u32::from(c[0]) << 8 | u32::from(c[1])).sum();
+    assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff, "the header's checksum is right");
+    target.frame(&frame);
+    target.frame(&frame);
 }

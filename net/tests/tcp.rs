@@ -75,7 +75,8 @@ fn bytes_arrive_intact_through_loss_reordering_duplication_and_corruption() {
         let mut sim = Sim::new(2, seed);
         let options = TcpOptions { congestion_control: seed % 2 == 1, user_timeout_ns: None, ..OPTIONS() };
         let (server, client) = pair(&mut sim, options);
-        sim.wires[0].borrow_mut().faults = Faults { lose: 30, duplicate: 20, delay: 50, corrupt: 10 };
+        sim.wires[0].borrow_mut().faults =
+            Faults { lose: 30, duplicate: 20, delay: 50, corrupt: 10, forge: 0 };
         exchange(&mut sim, [server, client], if cfg!(miri) { 8_000 } else { 200_000 }, 3600 * S);
     }
 }

@@ -6,7 +6,7 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use super::{FlowKey, Phase, Tcp, TcpId, TcpState};
 use crate::config::TcpOptions;
-use crate::core_::{Core, duration, remember};
+use crate::core_::{Core, Kind, duration, remember};
 use crate::error::{Error, Result};
 
 /// Ports that we choose ourselves.
@@ -60,6 +60,13 @@ impl Core {
         let index = self.add_tcp(link, key(port), Phase::Opening, &options, socket)?;
         self.touch(index);
         Ok(self.flows.id(index))
+    }
+
+    /// Whether the flow is a call of ours that was not answered yet.
+    pub(crate) fn is_opening(&self, index: u32) -> bool {
+        self.flows
+            .get(index)
+            .is_some_and(|flow| matches!(&flow.kind, Kind::Tcp(tcp) if tcp.phase == Phase::Opening))
     }
 
     /// Waits for the handshake.

@@ -20,6 +20,8 @@ pub struct Faults {
     pub duplicate: u64,
     pub delay: u64,
     pub corrupt: u64,
+    /// Changes bytes of the headers of frames whose checksums nobody looks at.
+    pub forge: u64,
 }
 
 type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
@@ -29,6 +31,7 @@ pub struct Ether {
     pub faults: Faults,
     pub latency: u64,
     pub mtu: usize,
+    pub checksums: bool,
     /// Frames that a port may have on the way before its device is full.
     pub room: usize,
     pub frames: u64,
@@ -46,6 +49,7 @@ pub fn wire(seed: u64) -> Wire {
         faults: Faults::default(),
         latency: 100_000,
         mtu: 1514,
+        checksums: true,
         room: 64,
         frames: 0,
         filter: None,
@@ -81,6 +85,12 @@ impl Ether {
             if self.chance(self.faults.corrupt) {
                 let (at, bit) = (self.random() as usize % frame.len(), self.random() % 8);
                 frame[at] ^= 1 << bit;
+            }
+            if frame.len() > 34 && frame[12] == 8 && self.chance(self.faults.forge) {
+                // The IPv4 header, whose checksum is always looked at, stays as it is.
+                let (at, value) = (34 + self.random() as usize % (frame.len() - 34).min(30), self.random());
+                frame[at] =
+                    if value % 2 == 0 { (value >> 8) as u8 } else { frame[at] ^ (1 << (value >> 8 & 7)) };
             }
             let mut at = self.now + self.latency;
             if self.chance(self.faults.delay) {
@@ -169,6 +179,10 @@ impl Device for Tap {
         let mut caps = DeviceCapabilities::default();
         caps.medium = Medium::Ethernet;
         caps.max_transmission_unit = self.wire.borrow().mtu;
+        if !self.wire.borrow().checksums {
+            caps.checksum = net::smoltcp::phy::ChecksumCapabilities::ignored();
+            caps.checksum.ipv4 = net::smoltcp::phy::Checksum::Both;
+        }
         caps
     }
 }
