@@ -90,6 +90,8 @@ pub(crate) struct Tcp {
     options: TcpOptions,
     /// When we give up, whatever smoltcp thinks.
     pub(crate) limit: Option<Instant>,
+    /// Bytes written and not acknowledged when last looked at.
+    unsent: usize,
     /// Bytes thrown away since the application let go.
     discarded: usize,
 }
@@ -172,6 +174,7 @@ impl Core {
             tx_waker: None,
             options: *options,
             limit: None,
+            unsent: 0,
             discarded: 0,
         };
         let index = self.add_flow(link, socket, Kind::Tcp(tcp))?;

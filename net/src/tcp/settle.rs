@@ -79,9 +79,10 @@ impl Core {
         if socket.can_recv() || (state != State::SynSent && !socket.may_recv()) {
             tcp.wake_rx();
         }
-        let sending = matches!(state, State::Established | State::CloseWait);
-        let ended = !sending && !matches!(state, State::SynSent | State::SynReceived);
-        if socket.can_send() || ended || (sending && socket.send_queue() == 0) {
+        // Room, or the last acknowledgement, or another state: the end of one that somebody waits for.
+        let unsent = socket.send_queue();
+        let flushed = core::mem::replace(&mut tcp.unsent, unsent) > unsent && unsent == 0;
+        if socket.can_send() || flushed || state != before {
             tcp.wake_tx();
         }
     }
