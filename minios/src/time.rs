@@ -20,11 +20,13 @@ pub fn system_time(info: &VcpuTimeInfo, tsc: u64) -> u64 {
 }
 
 #[cfg(target_os = "none")]
-pub use guest::{now_ns, since_boot_ns, wall_clock_ns};
+pub use guest::{now_ns, recent_ns, recent_wall_clock_ns, since_boot_ns, wall_clock_ns};
+#[cfg(target_os = "none")]
+pub(crate) use guest::note_switch;
 
 #[cfg(target_os = "none")]
 mod guest {
-    use core::sync::atomic::{AtomicU64, Ordering};
+    use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     use crate::events::{self, Versioned};
 
@@ -47,6 +49,24 @@ mod guest {
         now
     }
 
+    /// Switches between threads for which a time may be called recent.
+    const RECENT_FOR: u32 = 32;
+    static SWITCHES: AtomicU32 = AtomicU32::new(0);
+
+    /// The latest time that anybody has asked for. Where the TSC is emulated, reading the clock is a trap into Xen; for
+    /// time-outs of seconds this is as good. The scheduler reads the clock when it has idled and after some switches.
+    pub fn recent_ns() -> u64 {
+        LATEST.load(Ordering::Relaxed)
+    }
+
+    /// Counts a switch of threads; `true` when the time is no longer recent.
+    pub(crate) fn note_switch() -> bool {
+        let switches = SWITCHES.load(Ordering::Relaxed) + 1;
+        let stale = switches >= RECENT_FOR;
+        SWITCHES.store(if stale { 0 } else { switches }, Ordering::Relaxed);
+        stale
+    }
+
     /// Nanoseconds since this guest first looked at the clock.
     pub fn since_boot_ns() -> u64 {
         now_ns() - BOOT.load(Ordering::Relaxed)
@@ -54,9 +74,18 @@ mod guest {
 
     /// Nanoseconds since 1970-01-01 UTC.
     pub fn wall_clock_ns() -> u64 {
+        wall_clock_base().wrapping_add(now_ns())
+    }
+
+    /// The same by [`recent_ns`].
+    pub fn recent_wall_clock_ns() -> u64 {
+        wall_clock_base().wrapping_add(recent_ns())
+    }
+
+    fn wall_clock_base() -> u64 {
         loop {
             if let Versioned::Stable(base) = events::wall_clock_base() {
-                return base.wrapping_add(now_ns());
+                return base;
             }
             core::hint::spin_loop();
         }

@@ -14,6 +14,12 @@ impl Instant {
         Self(minios::time::now_ns())
     }
 
+    /// The moment when the scheduler last looked at the clock: good enough for time-outs, and cheaper where the TSC is
+    /// emulated.
+    pub fn recent() -> Self {
+        Self(minios::time::recent_ns())
+    }
+
     /// Time since then.
     pub fn elapsed(self) -> Duration {
         Self::now() - self
@@ -42,4 +48,9 @@ impl Sub for Instant {
 /// Time since 1970-01-01 UTC, by Xen's wall clock.
 pub fn since_epoch() -> Duration {
     Duration::from_nanos(minios::time::wall_clock_ns())
+}
+
+/// The same when the scheduler last looked at the clock.
+pub fn recent_since_epoch() -> Duration {
+    Duration::from_nanos(minios::time::recent_wall_clock_ns())
 }

@@ -81,7 +81,7 @@ impl Connection<'_> {
     /// Answers the requests that have come whole.
     fn answer_all(&mut self) -> Result<Next> {
         loop {
-            let now = time::since_epoch().as_secs() as i64;
+            let now = time::recent_since_epoch().as_secs() as i64;
             let response: Response<File> = match self.reader.next_request() {
                 Ok(None) => return Ok(Next::Request),
                 Ok(Some(request)) => {
@@ -111,7 +111,7 @@ impl Connection<'_> {
 
     fn refuse(&mut self, status: Status) {
         self.server.requests.fetch_add(1, Ordering::Relaxed);
-        let now = time::since_epoch().as_secs() as i64;
+        let now = time::recent_since_epoch().as_secs() as i64;
         let _: Response<File> = self.responder.refuse(status, now);
         self.out.extend_from_slice(self.responder.head());
     }

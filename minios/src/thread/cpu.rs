@@ -88,9 +88,12 @@ pub(super) fn exit() -> ! {
 
 /// Runs the next ready thread; idles until there is one.
 fn run_next() {
+    let mut look_at_clock = time::note_switch();
     let next = loop {
         events::dispatch();
-        expire();
+        if look_at_clock {
+            expire();
+        }
         let mut scheduler = this_cpu().scheduler.lock();
         if let Some(next) = scheduler.ready.pop_front() {
             break next;
@@ -98,6 +101,7 @@ fn run_next() {
         let deadline = scheduler.next_deadline_ns;
         drop(scheduler);
         events::idle((deadline != NEVER).then_some(deadline));
+        look_at_clock = true;
     };
     let mut scheduler = this_cpu().scheduler.lock();
     let Some(previous) = scheduler.current.replace(next.clone()) else { return };
@@ -130,11 +134,8 @@ pub(super) fn after_switch() {
 /// A thread stays in the list when it is woken early, and often parks again with a later deadline: then nothing is to do.
 /// The list is cleaned when it is looked through, which happens no more often than deadlines pass.
 fn expire() {
-    let mut scheduler = this_cpu().scheduler.lock();
-    if scheduler.next_deadline_ns == NEVER {
-        return;
-    }
     let now = time::now_ns();
+    let mut scheduler = this_cpu().scheduler.lock();
     if now < scheduler.next_deadline_ns {
         return;
     }

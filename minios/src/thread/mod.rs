@@ -154,9 +154,11 @@ pub fn block_on<T>(
         if let Poll::Ready(value) = poll(&mut context) {
             return Some(value);
         }
-        if deadline_ns.is_some_and(|deadline| time::now_ns() >= deadline) {
-            return None;
+        if park_until(deadline_ns) == xen::Wake::TimedOut {
+            return match poll(&mut context) {
+                Poll::Ready(value) => Some(value),
+                Poll::Pending => None,
+            };
         }
-        park_until(deadline_ns);
     }
 }

@@ -33,7 +33,7 @@ type Stack = net::Stack<Device>;
 
 /// The moment after so much time, as deadlines are given.
 fn deadline(timeout: Option<Duration>) -> Option<u64> {
-    timeout.map(|timeout| (Instant::now() + timeout).as_nanos())
+    timeout.map(|timeout| (Instant::recent() + timeout).as_nanos())
 }
 
 /// Does something with the stack, and has it polled if that left something to send.
