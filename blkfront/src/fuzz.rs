@@ -52,8 +52,11 @@ pub fn backend(data: &[u8]) {
     let Ok(disk) = BlkFront::connect(world.clone(), device, config) else { return };
     let mut buf = vec![0; 100_000];
     while let Some(action) = front.byte() {
-        let offset = u64::from(front.word()) >> (action & 31);
-        let len = usize::from(front.byte().unwrap_or(0)) << (action >> 5);
+        let word = u64::from(front.word());
+        let len = front.byte().unwrap_or(0);
+        // Somewhere on the disk, just outside, or at the end of all numbers.
+        let offset = if len == u8::MAX { u64::MAX - word } else { word >> (action & 31) };
+        let len = usize::from(len) << (action >> 5);
         match action & 7 {
             0 if blocking => drop(disk.read_at(offset, &mut buf[..len])),
             1 if blocking => drop(disk.write_at(offset & !511, &buf[..len & !511])),
@@ -75,7 +78,10 @@ fn keys(device: &FakeDevice, script: &mut Script<'_>) {
     for key in ["sectors", "sector-size", "info", "mode", "feature-flush-cache", "feature-barrier"] {
         match script.byte().unwrap_or(0) {
             kind @ 0..16 => device.set_back(key, &std::format!("{}", 1u64 << kind)),
-            16..32 => device.set_back(key, &std::format!("{}", script.word())),
+            kind @ 16..32 => {
+                let number = u64::from(script.word()) << (2 * (kind - 16));
+                device.set_back(key, &std::format!("{number}"));
+            }
             len @ 32..48 => {
                 let bytes: vec::Vec<u8> = (32..len).filter_map(|_| script.byte()).collect();
                 device.set_back(key, &String::from_utf8_lossy(&bytes));
