@@ -15,8 +15,12 @@ use xen_sys::xen::StartInfo;
 use crate::memory::{Mfn, paging};
 use crate::{boot, hypercall, time};
 
-const OUT: ByteWriter =
-    ByteWriter::new(ByteRingLayout { data: abi::OUT, len: abi::OUT_LEN, cons: abi::OUT_CONS, prod: abi::OUT_PROD });
+const OUT: ByteWriter = ByteWriter::new(ByteRingLayout {
+    data: abi::OUT,
+    len: abi::OUT_LEN,
+    cons: abi::OUT_CONS,
+    prod: abi::OUT_PROD,
+});
 
 /// How long the emergency way waits for a reader, in all, in nanoseconds.
 const PATIENCE_NS: u64 = 1_000_000_000;

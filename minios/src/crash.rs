@@ -44,7 +44,8 @@ pub(crate) fn give_up(reason: fmt::Arguments<'_>) -> ! {
 pub(crate) fn exception(frame: &Frame) -> ! {
     once();
     let name = trap::name(frame.vector);
-    let _ = writeln!(Emergency, "\nCRASH: {name} (vector {}, error {:#x}), {}", frame.vector, frame.error, Who);
+    let _ =
+        writeln!(Emergency, "\nCRASH: {name} (vector {}, error {:#x}), {}", frame.vector, frame.error, Who);
     if frame.vector == 14 {
         page_fault(frame);
     }
@@ -68,12 +69,12 @@ pub(crate) fn exception(frame: &Frame) -> ! {
 fn page_fault(frame: &Frame) {
     let address = crate::events::fault_address();
     let access = match frame.error {
-        error if error & 16 != 0 => "execute",
-        error if error & 2 != 0 => "write",
-        _ => "read",
+        error if error & 16 != 0 => "executing",
+        error if error & 2 != 0 => "writing",
+        _ => "reading",
     };
-    let why = if frame.error & 1 != 0 { "is not allowed there" } else { "found nothing mapped there" };
-    let _ = writeln!(Emergency, "address {address:#018x}: a {access} {why}");
+    let why = if frame.error & 1 != 0 { "is not allowed there" } else { "finds nothing mapped there" };
+    let _ = writeln!(Emergency, "address {address:#018x}: {access} {why}");
 }
 
 #[cfg(target_os = "none")]
@@ -105,7 +106,8 @@ struct Who;
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        thread::with_current_name(|name| write!(f, "thread {name}")).unwrap_or_else(|| f.write_str("during boot"))
+        thread::with_current_name(|name| write!(f, "thread {name}"))
+            .unwrap_or_else(|| f.write_str("during boot"))
     }
 }
 
@@ -117,7 +119,7 @@ fn backtrace(first: Option<u64>, mut frame: u64) {
         print_frame(symbols.as_ref(), address);
     }
     for _ in 0..40 {
-        if frame % 8 != 0 || !is_readable(frame) || !is_readable(frame + 8) {
+        if !frame.is_multiple_of(8) || !is_readable(frame) || !is_readable(frame + 8) {
             break;
         }
         // SAFETY: the page tables say that the word is there.
@@ -142,7 +144,8 @@ fn print_frame(symbols: Option<&SymbolTable<'_>>, address: u64) {
 }
 
 fn is_readable(address: u64) -> bool {
-    address >= crate::memory::address::DIRECT_BASE && paging::lookup(address).is_some_and(|entry| entry.is_present())
+    address >= crate::memory::address::DIRECT_BASE
+        && paging::lookup(address).is_some_and(|entry| entry.is_present())
 }
 
 fn symbols() -> Option<SymbolTable<'static>> {

@@ -52,8 +52,14 @@ fn chacha20_block(key: &[u32; 8], counter: u32, nonce: [u32; 3]) -> [u32; 16] {
     let start = state;
     for _ in 0..10 {
         for [a, b, c, d] in [
-            [0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15],
-            [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14],
+            [0, 4, 8, 12],
+            [1, 5, 9, 13],
+            [2, 6, 10, 14],
+            [3, 7, 11, 15],
+            [0, 5, 10, 15],
+            [1, 6, 11, 12],
+            [2, 7, 8, 13],
+            [3, 4, 9, 14],
         ] {
             state[a] = state[a].wrapping_add(state[b]);
             state[d] = (state[d] ^ state[a]).rotate_left(16);
@@ -72,9 +78,9 @@ fn chacha20_block(key: &[u32; 8], counter: u32, nonce: [u32; 3]) -> [u32; 16] {
 }
 
 #[cfg(target_os = "none")]
-pub use guest::{fill, has_rdrand, random_u64};
-#[cfg(target_os = "none")]
 pub(crate) use guest::init;
+#[cfg(target_os = "none")]
+pub use guest::{fill, has_rdrand, random_u64};
 
 #[cfg(target_os = "none")]
 mod guest {
@@ -111,15 +117,21 @@ mod guest {
 
     pub(crate) fn init() {
         let info = boot::info();
-        let mut generator =
-            Generator::new(&[tsc(), time::wall_clock_ns(), info.shared_info, info.store_mfn, info.console_mfn]);
-        if has_rdrand() {
-            for word in (0..8).filter_map(|_| rdrand()) {
-                generator.mix(word);
-            }
-        }
-        // Without RDRAND: the jitter of the TSC over reads of the clock. Weak, and better than nothing.
-        for _ in 0..64 {
+        let mut generator = Generator::new(&[
+            tsc(),
+            time::wall_clock_ns(),
+            info.shared_info,
+            info.store_mfn,
+            info.console_mfn,
+        ]);
+        let words = if has_rdrand() {
+            (0..8).filter_map(|_| rdrand()).map(|word| generator.mix(word)).count()
+        } else {
+            0
+        };
+        // Without RDRAND: the jitter of the TSC over reads of the clock. Weak, and better than nothing. With it, a little
+        // of the same in case RDRAND is not what it says.
+        for _ in 0..if words == 8 { 4 } else { 64 } {
             generator.mix(tsc() ^ time::now_ns().rotate_left(32));
         }
         *GENERATOR.lock() = Some(generator);

@@ -1,6 +1,6 @@
 //! Event channels (2-level ABI), and the rest of `shared_info`.
 //!
-//! Delivery stays masked: [`dispatch`] looks at the pending bits whenever a thread yields or idles. Each port counts its
+//! Delivery stays masked: `dispatch` looks at the pending bits whenever a thread yields or idles. Each port counts its
 //! events and wakes the threads that wait for it.
 
 use alloc::sync::Arc;
@@ -164,7 +164,8 @@ pub(crate) fn alloc_unbound(peer: DomId) -> Result<Port, EventError> {
 }
 
 pub(crate) fn bind_interdomain(peer: DomId, remote: Port) -> Result<Port, EventError> {
-    let port = hypercall::bind_interdomain(peer.raw(), remote.raw()).map_err(refused("EVTCHNOP_bind_interdomain"))?;
+    let port = hypercall::bind_interdomain(peer.raw(), remote.raw())
+        .map_err(refused("EVTCHNOP_bind_interdomain"))?;
     open_or_close(port)
 }
 
@@ -274,9 +275,15 @@ pub(crate) fn idle(deadline_ns: Option<u64>) {
     let ports = PORTS.lock();
     // A deadline of 0 means none to Xen.
     let _ = hypercall::poll(&ports.open, deadline_ns.map_or(0, |deadline| deadline.max(1)));
-    drop(ports);
-    // An event on a port whose selector bit is gone already would be overlooked: look at all.
-    if upcall_pending().load(Ordering::Relaxed) == 0 {
-        fence(Ordering::SeqCst);
+    if upcall_pending().load(Ordering::Relaxed) != 0 {
+        return;
+    }
+    // A pending bit without its selector bit would end every later poll at once, and never be looked at.
+    for port in &ports.open {
+        let (group, bit) = (*port as usize / 64, *port as usize % 64);
+        if word!(evtchn_pending[group]).load(Ordering::SeqCst) >> bit & 1 == 1 {
+            word!(vcpu_info[0].evtchn_pending_sel).fetch_or(1 << group, Ordering::SeqCst);
+            upcall_pending().store(1, Ordering::SeqCst);
+        }
     }
 }

@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use xen::{Access, DomId, GrantError, GrantRef, StillMapped};
 use xen_sys::grant_table::{
-    ENTRIES_PER_PAGE, EntryV1, GNTTAB_NR_RESERVED_ENTRIES, GTF_INVALID, GTF_PERMIT_ACCESS, GTF_READING, GTF_READONLY,
-    GTF_WRITING,
+    ENTRIES_PER_PAGE, EntryV1, GNTTAB_NR_RESERVED_ENTRIES, GTF_INVALID, GTF_PERMIT_ACCESS, GTF_READING,
+    GTF_READONLY, GTF_WRITING,
 };
 
 use crate::memory::address::{Mfn, Pfn, Protection};
@@ -101,6 +101,8 @@ pub(crate) unsafe fn revoke(gref: GrantRef) -> Result<(), StillMapped> {
     loop {
         if old & (GTF_READING | GTF_WRITING) != 0 {
             table.quarantined += 1;
+            // Logging may wait for the console's reader: not with the lock held.
+            drop(table);
             log::warn!(target: "grants", "{}: reference and page are quarantined", StillMapped(gref));
             return Err(StillMapped(gref));
         }

@@ -69,7 +69,8 @@ pub fn console_write(bytes: &[u8]) {
 pub fn shutdown(reason: u32) {
     let argument = sched::Shutdown { reason };
     // SAFETY: nothing runs afterwards.
-    let _ = unsafe { raw(xen::HYPERVISOR_SCHED_OP, [sched::SCHEDOP_SHUTDOWN.into(), address(&argument), 0, 0]) };
+    let _ =
+        unsafe { raw(xen::HYPERVISOR_SCHED_OP, [sched::SCHEDOP_SHUTDOWN.into(), address(&argument), 0, 0]) };
 }
 
 /// Gives the physical CPU to another vCPU for a moment.
@@ -80,9 +81,11 @@ pub fn yield_cpu() {
 
 /// Blocks until an event is pending on one of the ports, or until the system time `timeout_ns` (0: for ever).
 pub fn poll(ports: &[u32], timeout_ns: u64) -> Result<(), Errno> {
-    let argument = sched::Poll { ports: address(ports), nr_ports: ports.len() as u32, pad: 0, timeout: timeout_ns };
+    let argument =
+        sched::Poll { ports: address(ports), nr_ports: ports.len() as u32, pad: 0, timeout: timeout_ns };
     // SAFETY: Xen reads the argument and the ports.
-    check(unsafe { raw(xen::HYPERVISOR_SCHED_OP, [sched::SCHEDOP_POLL.into(), address(&argument), 0, 0]) }).map(drop)
+    check(unsafe { raw(xen::HYPERVISOR_SCHED_OP, [sched::SCHEDOP_POLL.into(), address(&argument), 0, 0]) })
+        .map(drop)
 }
 
 /// An event channel operation with its argument structure.
@@ -91,7 +94,8 @@ pub fn poll(ports: &[u32], timeout_ns: u64) -> Result<(), Errno> {
 /// `argument` is the structure of `operation`, which has no pointers; the operation leaves no channel in use dangling.
 unsafe fn event_channel<T>(operation: u32, argument: &mut T) -> Result<(), Errno> {
     // SAFETY: promised by the caller.
-    check(unsafe { raw(xen::HYPERVISOR_EVENT_CHANNEL_OP, [operation.into(), address_mut(argument), 0, 0]) }).map(drop)
+    check(unsafe { raw(xen::HYPERVISOR_EVENT_CHANNEL_OP, [operation.into(), address_mut(argument), 0, 0]) })
+        .map(drop)
 }
 
 /// `EVTCHNOP_alloc_unbound`
@@ -150,7 +154,8 @@ pub unsafe fn update_va_mapping(address: u64, entry: u64) -> Result<(), Errno> {
 pub fn flush_tlb() -> Result<(), Errno> {
     let operation = xen::MmuextOp { cmd: xen::MMUEXT_TLB_FLUSH_LOCAL, ..Default::default() };
     // SAFETY: a flush changes no mapping.
-    check(unsafe { raw(xen::HYPERVISOR_MMUEXT_OP, [address(&operation), 1, 0, xen::DOMID_SELF.into()]) }).map(drop)
+    check(unsafe { raw(xen::HYPERVISOR_MMUEXT_OP, [address(&operation), 1, 0, xen::DOMID_SELF.into()]) })
+        .map(drop)
 }
 
 /// Registers the exception handlers; the table ends with an entry of zeroes.

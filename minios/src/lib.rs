@@ -12,7 +12,7 @@
 //! | [`platform`] | [`Xen`], the value that drivers are given |
 //!
 //! Kernel code runs with event delivery masked: nothing interrupts it, and it looks at pending events whenever a thread
-//! yields, waits or idles. So locks need no interrupt variant. What is per-CPU is in [`thread::cpu`], for the day
+//! yields, waits or idles. So locks need no interrupt variant. What is per-CPU is in `thread/cpu.rs` and [`sync::CpuLocal`], for the day
 //! there is a second vCPU.
 #![cfg_attr(not(test), no_std)]
 #![expect(unsafe_code, reason = "this crate is the one that talks to Xen and to the processor")]

@@ -2,8 +2,10 @@
 
 use core::ptr::NonNull;
 
-use xen::{Access, Clock, DomId, EventError, EventSeq, Events, GrantError, GrantRef, Grants, OutOfMemory, Port};
 use xen::memory::RawPage;
+use xen::{
+    Access, Clock, DomId, EventError, EventSeq, Events, GrantError, GrantRef, Grants, OutOfMemory, Port,
+};
 use xen::{StillMapped, Wake};
 
 use crate::{events, grants, memory, time};

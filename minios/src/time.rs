@@ -6,11 +6,9 @@ use xen_sys::xen::VcpuTimeInfo;
 
 /// Nanoseconds of `ticks` by the scale of `vcpu_time_info`.
 pub fn scale_ticks(ticks: u64, multiplier: u32, shift: i8) -> u64 {
-    let shifted = match shift {
-        0.. => u128::from(ticks) << (shift as u32).min(63),
-        _ => u128::from(ticks) >> u32::from(shift.unsigned_abs()).min(127),
-    };
-    ((shifted * u128::from(multiplier)) >> 32) as u64
+    let bits = u32::from(shift.unsigned_abs());
+    let shifted = if shift < 0 { ticks.checked_shr(bits) } else { ticks.checked_shl(bits) };
+    ((u128::from(shifted.unwrap_or(0)) * u128::from(multiplier)) >> 32) as u64
 }
 
 /// System time at TSC value `tsc`.
@@ -20,9 +18,9 @@ pub fn system_time(info: &VcpuTimeInfo, tsc: u64) -> u64 {
 }
 
 #[cfg(target_os = "none")]
-pub use guest::{now_ns, recent_ns, recent_wall_clock_ns, since_boot_ns, wall_clock_ns};
-#[cfg(target_os = "none")]
 pub(crate) use guest::note_switch;
+#[cfg(target_os = "none")]
+pub use guest::{now_ns, recent_ns, recent_wall_clock_ns, since_boot_ns, wall_clock_ns};
 
 #[cfg(target_os = "none")]
 mod guest {
@@ -120,7 +118,12 @@ mod tests {
 
     #[test]
     fn a_tsc_before_the_timestamp_does_not_step_back_behind_it() {
-        let info = VcpuTimeInfo { tsc_timestamp: 1000, system_time: 77, tsc_to_system_mul: 1 << 31, ..Default::default() };
+        let info = VcpuTimeInfo {
+            tsc_timestamp: 1000,
+            system_time: 77,
+            tsc_to_system_mul: 1 << 31,
+            ..Default::default()
+        };
         assert_eq!(system_time(&info, 900), 77);
         assert_eq!(system_time(&info, 1010), 82);
     }

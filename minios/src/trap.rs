@@ -174,17 +174,14 @@ pub fn name(vector: u64) -> &'static str {
 /// Registers all handlers with Xen.
 pub(crate) fn init() {
     let mut table = [TrapInfo::default(); VECTORS];
-    let mut used = 0;
-    for vector in 0..VECTORS {
-        if matches!(vector, 2 | 9 | 15) {
-            continue; // The NMI comes by callback; the others do not exist.
-        }
+    // The NMI comes by callback; 9 and 15 do not exist.
+    let vectors = (0..VECTORS).filter(|vector| !matches!(vector, 2 | 9 | 15));
+    for (entry, vector) in table.iter_mut().zip(vectors) {
         // SAFETY: written by the assembler above.
         let address = unsafe { trap_stubs[vector] };
         // Bits 0-1: user mode may raise breakpoint and overflow by an instruction. Bit 2: events stay masked.
         let flags = if matches!(vector, 3 | 4) { 3 } else { 0 } | 4;
-        table[used] = TrapInfo { vector: vector as u8, flags, cs: x86::FLAT_KERNEL_CS, pad: 0, address };
-        used += 1;
+        *entry = TrapInfo { vector: vector as u8, flags, cs: x86::FLAT_KERNEL_CS, pad: 0, address };
     }
     // SAFETY: the stubs are for exception frames; the entries that are left over end the table.
     if let Err(errno) = unsafe { hypercall::set_trap_table(&table) } {

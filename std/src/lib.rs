@@ -12,7 +12,7 @@
 //!
 //! | module | like `std`'s | what it does |
 //! |---|---|---|
-//! | [`env`] | `env` | the kernel command line: options, and the program's arguments after `--` |
+//! | [`mod@env`] | `env` | the kernel command line: options, and the program's arguments after `--` |
 //! | [`thread`], [`sync`], [`time`] | the same | cooperative threads, locks and channels, clocks |
 //! | [`net`] | `net` | TCP, UDP, names; the interfaces come up at the first use |
 //! | [`fs`] | `fs` | files of the disks and the ramdisk; mounted at the first use |
@@ -42,8 +42,8 @@ pub mod store;
 pub mod time;
 
 pub use log;
-pub use minios::{print, println, sync};
 pub use minios::thread;
+pub use minios::{print, println, sync};
 
 #[doc(hidden)]
 pub use minios::entry as __entry;

@@ -68,7 +68,9 @@ fn serve() {
                     obey("reboot");
                 }
                 Some(Request::Suspend) => log::warn!("xl asks to suspend, which this guest does not do"),
-                Some(Request::Unknown(word)) => log::warn!("control/shutdown holds `{word}`, which is unknown"),
+                Some(Request::Unknown(word)) => {
+                    log::warn!("control/shutdown holds `{word}`, which is unknown")
+                }
                 None => {}
             }
         }

@@ -8,8 +8,8 @@ use spin::Once;
 use xen::EventPort;
 use xen::memory::RawPage;
 
-pub use xen::xenbus::{Device, DeviceError, State};
 pub use xen::DomId;
+pub use xen::xenbus::{Device, DeviceError, State};
 pub use xenstore::{Error, Permission, Watch};
 
 /// The connection to xenstored.

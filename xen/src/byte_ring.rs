@@ -26,7 +26,10 @@ fn filled<M: SharedMemory>(memory: &M, layout: &ByteRingLayout) -> Result<(u32, 
     let cons = memory.load_u32(layout.cons);
     let filled = prod.wrapping_sub(cons) as usize;
     if filled > layout.len {
-        return Err(PeerMisbehaved { what: "byte ring holds more than its length, bytes", value: filled as u64 });
+        return Err(PeerMisbehaved {
+            what: "byte ring holds more than its length, bytes",
+            value: filled as u64,
+        });
     }
     Ok((prod, cons, filled))
 }

@@ -56,6 +56,7 @@ unsafe impl Slot for u64 {}
 /// # Safety
 /// `base()..base()+len()` stays mapped, readable (and writable, if `writable()`) as long as `self` lives, is aligned to
 /// 8 bytes, and no Rust reference into it exists.
+#[expect(clippy::len_without_is_empty, reason = "it is never empty")]
 pub unsafe trait SharedMemory {
     /// Where it begins.
     fn base(&self) -> NonNull<u8>;

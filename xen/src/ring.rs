@@ -182,7 +182,8 @@ impl<M: SharedMemory, Req: Slot, Rsp: Slot> Back<M, Req, Rsp> {
         if claimed == self.req_cons {
             return Ok(None);
         }
-        if claimed.wrapping_sub(self.rsp_prod) > self.size || claimed.wrapping_sub(self.req_cons) > self.size {
+        if claimed.wrapping_sub(self.rsp_prod) > self.size || claimed.wrapping_sub(self.req_cons) > self.size
+        {
             return Err(PeerMisbehaved { what: "request producer index", value: claimed.into() });
         }
         let slot = self.memory.read_slot(slot_offset::<Req, Rsp>(self.req_cons, self.size));

@@ -70,7 +70,12 @@ fn verify(disk: &Disk, len: u64) -> Result<(), String> {
         disk.read_at(offset, &mut chunk[..part]).map_err(|error| error.to_string())?;
         pattern(offset, &mut expected[..part]);
         if let Some(bad) = (0..part).find(|at| chunk[*at] != expected[*at]) {
-            return Err(format!("byte {} is {:#x}, not {:#x}", offset + bad as u64, chunk[bad], expected[bad]));
+            return Err(format!(
+                "byte {} is {:#x}, not {:#x}",
+                offset + bad as u64,
+                chunk[bad],
+                expected[bad]
+            ));
         }
     }
     report("read and verified", len, start);
@@ -79,5 +84,10 @@ fn verify(disk: &Disk, len: u64) -> Result<(), String> {
 
 fn report(what: &str, len: u64, start: Instant) {
     let micros = start.elapsed().as_micros().max(1) as u64;
-    println!("blktest: {} MiB {what} in {} ms, {} MiB/s", len >> 20, micros / 1000, (len >> 20) * 1_000_000 / micros);
+    println!(
+        "blktest: {} MiB {what} in {} ms, {} MiB/s",
+        len >> 20,
+        micros / 1000,
+        (len >> 20) * 1_000_000 / micros
+    );
 }

@@ -65,7 +65,12 @@ fn main() -> Result<(), String> {
     shutdown::wait();
     drain(&server);
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    println!("httpd: requests={} connections={} {}", count(&server.requests), count(&server.connections), stats::now());
+    println!(
+        "httpd: requests={} connections={} {}",
+        count(&server.requests),
+        count(&server.connections),
+        stats::now()
+    );
     for device in net::device_stats().unwrap_or_default() {
         log::info!("{device:?}");
     }

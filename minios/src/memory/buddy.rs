@@ -35,7 +35,13 @@ unsafe impl Send for Buddy {}
 impl Buddy {
     /// An allocator that has no pages yet.
     pub const fn empty() -> Self {
-        Self { base: core::ptr::null_mut(), pages: 0, orders: core::ptr::null_mut(), lists: [None; ORDERS], free: 0 }
+        Self {
+            base: core::ptr::null_mut(),
+            pages: 0,
+            orders: core::ptr::null_mut(),
+            lists: [None; ORDERS],
+            free: 0,
+        }
     }
 
     /// Sets its range: `pages` pages from `base`, none of them free yet.

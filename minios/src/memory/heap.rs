@@ -3,9 +3,9 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
+use talc::TalcLock;
 use talc::base::{Talc, binning::Binning};
 use talc::source::Source;
-use talc::TalcLock;
 
 use super::pages;
 
@@ -23,7 +23,9 @@ struct Pages;
 unsafe impl Source for Pages {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
         // Room for the request, its alignment, and talc's own book-keeping (the first heap holds its bins).
-        let needed = layout.size() + layout.align() + 64
+        let needed = layout.size()
+            + layout.align()
+            + 64
             + if talc.is_metadata_established() { 0 } else { talc::min_first_heap_layout::<B>().size() };
         let growth = if pages::free() > 1024 { GROWTH } else { SMALL_GROWTH };
         for size in [needed.max(growth), needed] {
@@ -49,7 +51,8 @@ static HEAP: Heap = Heap { small: TalcLock::new(Pages) };
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() >= LARGE {
-            return pages::alloc(pages::order_for(layout.size())).map_or(core::ptr::null_mut(), NonNull::as_ptr);
+            return pages::alloc(pages::order_for(layout.size()))
+                .map_or(core::ptr::null_mut(), NonNull::as_ptr);
         }
         // SAFETY: promised by the caller.
         unsafe { self.small.alloc(layout) }

@@ -9,8 +9,8 @@ use core::ptr::NonNull;
 use xen_sys::{PAGE_SIZE, xen::StartInfo};
 
 use super::address::{DIRECT_BASE, Entry, Pfn, Protection, VIRT_BASE};
-use super::paging::{self, Batch};
 use super::pages;
+use super::paging::{self, Batch};
 use crate::hypercall::{self, Errno};
 
 /// Fewer free pages than this after boot, and the guest says that `memory=` is too small.
@@ -30,7 +30,11 @@ impl core::fmt::Display for LayoutError {
         match self {
             Self::TooSmall { pages, needed } => {
                 let needed_mib = needed.div_ceil(256);
-                write!(f, "memory= is too small: the domain has {} KiB, this image needs {needed_mib} MiB", pages * 4)
+                write!(
+                    f,
+                    "memory= is too small: the domain has {} KiB, this image needs {needed_mib} MiB",
+                    pages * 4
+                )
             }
             Self::Refused { step, errno } => write!(f, "Xen refused to {step}: {errno}"),
         }
@@ -89,7 +93,7 @@ struct Plan {
 
 impl Plan {
     fn new(first: Pfn, total: usize) -> Result<Self, LayoutError> {
-        let chunks = |shift: usize| (total.max(1) - 1 >> shift) - (first.0 >> shift) + 1;
+        let chunks = |shift: usize| ((total.max(1) - 1) >> shift) - (first.0 >> shift) + 1;
         let too_small = LayoutError::TooSmall { pages: total, needed: first.0 + MIN_FREE_PAGES + 8 };
         if first.0 + 8 >= total {
             return Err(too_small);
@@ -170,14 +174,19 @@ impl Plan {
     fn protect_image(&self) -> Result<(), Errno> {
         let window = WindowMapping::open();
         for chunk in 0..self.image_leaves {
-            window.fill(self.image_leaf(chunk), |slot| self.image_entry(Pfn((chunk << 9) + slot), &window))?;
+            window
+                .fill(self.image_leaf(chunk), |slot| self.image_entry(Pfn((chunk << 9) + slot), &window))?;
         }
         window.close()?;
         let mut batch = Batch::new();
         for chunk in 0.. {
             match paging::entry(Pfn(chunk << 9).image_address(), 2) {
                 Some((machine, old)) if old.is_present() => {
-                    let new = if chunk < self.image_leaves { self.table(self.image_leaf(chunk)) } else { Entry::NONE };
+                    let new = if chunk < self.image_leaves {
+                        self.table(self.image_leaf(chunk))
+                    } else {
+                        Entry::NONE
+                    };
                     // SAFETY: code stays executable, data writable, constants readable; spare pages nobody uses.
                     unsafe { batch.set(machine, new)? };
                 }

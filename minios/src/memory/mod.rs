@@ -3,10 +3,11 @@
 //! - [`address`]: page frame numbers, machine frame numbers, and where things are in the address space;
 //! - [`paging`]: the page tables, which only Xen may write: mapping, unmapping, protecting;
 //! - [`pages`]: a buddy allocator of the pages that nobody uses;
-//! - [`heap`]: the global allocator (talc) over those pages;
-//! - [`layout`]: makes all of it at boot from what the domain builder left.
+//! - `heap`: the global allocator (talc) over those pages;
+//! - `layout`: makes all of it at boot from what the domain builder left.
 
 pub mod address;
+#[cfg(any(test, target_os = "none"))]
 mod buddy;
 #[cfg(target_os = "none")]
 mod heap;

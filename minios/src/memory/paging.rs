@@ -1,6 +1,6 @@
 //! The page tables: only Xen writes them, on request.
 //!
-//! Requests are collected in a [`Batch`], many to a hypercall. New tables are pages of our own whose writable mapping in
+//! Requests are collected in a `Batch`, many to a hypercall. New tables are pages of our own whose writable mapping in
 //! the direct map is taken away before Xen is asked to use them.
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -179,7 +179,8 @@ pub unsafe fn map(
         unsafe { batch.set(machine, Entry::page(mfn, protection))? };
     }
     // SAFETY: as above.
-    Ok(unsafe { batch.apply()? })
+    unsafe { batch.apply()? };
+    Ok(())
 }
 
 /// Changes what the mapped pages from `address` allow, or unmaps them (`None`).

@@ -2,9 +2,9 @@
 //!
 //! [`SpinLock`] is for data that nobody holds across a wait; with one vCPU it is never contended.
 
+pub mod channel;
 mod condvar;
 mod mutex;
-pub mod channel;
 mod wait;
 
 pub use condvar::Condvar;

@@ -1,6 +1,6 @@
 //! The scheduler of a vCPU: who runs, who is ready, who has a deadline.
 //!
-//! There is one vCPU now. All that would exist once per vCPU is in [`Cpu`], and reached by [`this_cpu`].
+//! There is one vCPU now. All that would exist once per vCPU is in `Cpu`, and reached by `this_cpu`.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;

@@ -3,7 +3,7 @@
 //! A thread waits by parking. Who has news for it calls [`Thread::unpark`]; one that comes before the park is remembered,
 //! so none is lost. Everything that waits (events, locks, channels, timers, wakers of the network) is built on the two.
 
-pub mod cpu;
+mod cpu;
 mod spawn;
 pub mod stack;
 mod switch;
@@ -15,8 +15,8 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering}
 use core::task::{Context, Poll, Waker};
 
 pub use cpu::yield_now;
-pub use spawn::{Builder, JoinHandle, SpawnError, spawn};
 pub(crate) use spawn::run_first;
+pub use spawn::{Builder, JoinHandle, SpawnError, spawn};
 
 use crate::sync::SpinLock;
 use crate::time;
@@ -144,10 +144,7 @@ pub fn sleep_until(deadline_ns: u64) {
 /// Polls until the operation is ready, parking in between; `None` when the deadline passes before.
 ///
 /// This is how blocking calls are made of the non-blocking ones of the network: the waker unparks this thread.
-pub fn block_on<T>(
-    deadline_ns: Option<u64>,
-    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-) -> Option<T> {
+pub fn block_on<T>(deadline_ns: Option<u64>, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     let waker = Waker::from(current());
     let mut context = Context::from_waker(&waker);
     loop {

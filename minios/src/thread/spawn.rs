@@ -114,7 +114,11 @@ impl<T> JoinHandle<T> {
     }
 }
 
-fn make(name: String, stack_len: usize, f: impl FnOnce() + Send + 'static) -> Result<Arc<Thread>, SpawnError> {
+fn make(
+    name: String,
+    stack_len: usize,
+    f: impl FnOnce() + Send + 'static,
+) -> Result<Arc<Thread>, SpawnError> {
     let stack = Stack::new(stack_len).map_err(|reason| SpawnError::NoStack { len: stack_len, reason })?;
     // SAFETY: a fresh stack, page-aligned at its top.
     let rsp = unsafe { switch::prepare(stack.top(), begin) };

@@ -6,8 +6,8 @@ use core::ptr::NonNull;
 use xen_sys::PAGE_SIZE;
 
 use crate::memory::address::{DYNAMIC_BASE, DYNAMIC_END, Pfn, Protection};
-use crate::memory::paging::{self, MapError};
 use crate::memory::pages;
+use crate::memory::paging::{self, MapError};
 use crate::sync::SpinLock;
 
 /// Stacks kept for the next thread, at most.
@@ -105,7 +105,9 @@ impl Mapped {
         let mapped = unsafe { paging::map(self.first_page(), frames.iter().copied(), Protection::ReadWrite) };
         if mapped.is_err() {
             for (page, mfn) in frames.into_iter().enumerate() {
-                if paging::lookup(self.first_page() + (page * PAGE_SIZE) as u64).is_none_or(|e| !e.is_present()) {
+                if paging::lookup(self.first_page() + (page * PAGE_SIZE) as u64)
+                    .is_none_or(|e| !e.is_present())
+                {
                     // SAFETY: taken above and not mapped; the mapped ones are freed by `release`.
                     unsafe { release_frame(mfn) };
                 }
@@ -119,7 +121,8 @@ impl Mapped {
         let mut frames = Vec::with_capacity(self.pages);
         for page in 0..self.pages {
             let address = self.first_page() + (page * PAGE_SIZE) as u64;
-            frames.extend(paging::lookup(address).filter(|entry| entry.is_present()).map(|entry| entry.mfn()));
+            frames
+                .extend(paging::lookup(address).filter(|entry| entry.is_present()).map(|entry| entry.mfn()));
         }
         // SAFETY: the stack of a thread that ended, or one that was never used.
         if unsafe { paging::change(self.first_page(), self.pages, None) }.is_ok() {

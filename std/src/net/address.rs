@@ -43,7 +43,8 @@ impl ToSocketAddrs for str {
         if let Ok(address) = self.parse() {
             return Ok(alloc::vec![address]);
         }
-        let (name, port) = self.rsplit_once(':').ok_or(Error::InvalidInput("no port in the socket address"))?;
+        let (name, port) =
+            self.rsplit_once(':').ok_or(Error::InvalidInput("no port in the socket address"))?;
         let port = port.parse().map_err(|_| Error::InvalidInput("the port is not a number up to 65535"))?;
         (name, port).to_socket_addrs()
     }

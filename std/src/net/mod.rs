@@ -1,4 +1,4 @@
-//! TCP, UDP, names. The interfaces come up at the first use, by the options of the command line (see [`options`]).
+//! TCP, UDP, names. The interfaces come up at the first use, by the options of the command line (see `options.rs`).
 //!
 //! A socket belongs to the guest's one [`net::Stack`]. Calls that wait park the thread with a waker that the stack calls;
 //! a thread of its own polls the stack when a back end has news, when a timer is due, or when a call left something to send.

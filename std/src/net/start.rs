@@ -12,7 +12,7 @@ use minios::thread::{self, Builder, Thread};
 use net::{IfIndex, NextPoll};
 use netfront::{Config, Link, NetFront};
 use spin::Once;
-use xen::{Events, EventSeq, Port};
+use xen::{EventSeq, Events, Port};
 
 use super::{Device, DeviceStats, Error, Result, Stack, interface_name, options};
 use crate::store::{self, Device as _, State, XenbusDevice};
@@ -84,13 +84,20 @@ fn connect() -> Network {
     Network { stack: Mutex::new(CpuLocal::new(stack)), poller: Once::new(), interfaces }
 }
 
-fn connect_one(stack: &mut Stack, number: usize, id: u32, count: usize) -> core::result::Result<IfIndex, String> {
+fn connect_one(
+    stack: &mut Stack,
+    number: usize,
+    id: u32,
+    count: usize,
+) -> core::result::Result<IfIndex, String> {
     use alloc::string::ToString;
     let store = store::store().ok_or("there is no XenStore")?;
     let device = XenbusDevice::new(store, "vif", id).map_err(|error| error.to_string())?;
     let device = NetFront::connect(&Xen, device, device_config(count)).map_err(|error| error.to_string())?;
     let mac = device.mac();
-    stack.add_interface(&interface_name(id), device, mac, options::config(number)).map_err(|error| error.to_string())
+    stack
+        .add_interface(&interface_name(id), device, mac, options::config(number))
+        .map_err(|error| error.to_string())
 }
 
 /// As many buffers as the ring has slots, but in all no more than a quarter of the free memory.
@@ -175,5 +182,7 @@ pub fn device_stats() -> Result<Vec<DeviceStats>> {
     let network = network()?;
     let mut stack = network.stack.lock();
     let devices = network.interfaces.iter();
-    Ok(devices.filter_map(|(_, interface)| stack.device_mut(*interface).map(|device: &mut Device| *device.stats())).collect())
+    Ok(devices
+        .filter_map(|(_, interface)| stack.device_mut(*interface).map(|device: &mut Device| *device.stats()))
+        .collect())
 }

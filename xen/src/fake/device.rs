@@ -140,7 +140,12 @@ impl Device for FakeDevice {
                 let deadline = deadline_ns.expect("lost wake-up: waiting for a back end that never moves");
                 self.xen.advance_ns(deadline.saturating_sub(self.xen.now_ns()));
                 let waited_ms = (self.xen.now_ns() - start) / 1_000_000;
-                return Err(DeviceError::TimedOut { device: self.name.clone(), waiting_for, state, waited_ms });
+                return Err(DeviceError::TimedOut {
+                    device: self.name.clone(),
+                    waiting_for,
+                    state,
+                    waited_ms,
+                });
             }
         }
     }

@@ -19,8 +19,8 @@ use std::rc::Rc;
 use std::vec::Vec;
 
 use crate::{
-    Access, Clock, DomId, EventError, EventSeq, Events, GrantError, GrantRef, Grants, OutOfMemory, PAGE_SIZE, Port,
-    StillMapped, Wake,
+    Access, Clock, DomId, EventError, EventSeq, Events, GrantError, GrantRef, Grants, OutOfMemory, PAGE_SIZE,
+    Port, StillMapped, Wake,
 };
 
 pub use device::FakeDevice;
@@ -109,7 +109,8 @@ impl Drop for World {
         assert!(live.is_empty(), "grants left: {live:?}");
         let mapped: Vec<_> = grants.iter().filter(|(_, g)| g.mapped > 0).map(|(gref, _)| gref).collect();
         assert!(mapped.is_empty(), "grants still mapped by a peer: {mapped:?}");
-        let ports: Vec<_> = (state.channels.borrow().iter().enumerate()).filter(|(_, c)| c.open).map(|(p, _)| p).collect();
+        let ports: Vec<_> =
+            (state.channels.borrow().iter().enumerate()).filter(|(_, c)| c.open).map(|(p, _)| p).collect();
         assert!(ports.is_empty(), "ports left open: {ports:?}");
         let pages = state.pages.borrow().len();
         assert!(pages == quarantined, "{pages} pages left, {quarantined} of them quarantined");
@@ -223,7 +224,10 @@ unsafe impl Grants for FakeXen {
     }
 
     unsafe fn grant(&self, peer: DomId, page: NonNull<u8>, access: Access) -> Result<GrantRef, GrantError> {
-        assert!(self.0.pages.borrow().contains_key(&(page.as_ptr() as usize)), "granting a page that is not in use");
+        assert!(
+            self.0.pages.borrow().contains_key(&(page.as_ptr() as usize)),
+            "granting a page that is not in use"
+        );
         if let Some(limit) = self.0.grant_limit.get().filter(|limit| self.grants_in_use() >= *limit) {
             return Err(GrantError::TableFull(limit as u32));
         }
@@ -291,7 +295,8 @@ impl Events for FakeXen {
                 if ports.iter().any(|(port, seen)| self.seq(*port) != *seen) {
                     return Wake::Event;
                 }
-                let deadline = deadline_ns.expect("lost wake-up: a wait without deadline, and no peer will end it");
+                let deadline =
+                    deadline_ns.expect("lost wake-up: a wait without deadline, and no peer will end it");
                 self.0.now_ns.set(deadline.max(self.now_ns()));
                 return Wake::TimedOut;
             }

@@ -88,7 +88,9 @@ impl PeerPort {
     /// Whether the guest has notified since the last call.
     pub fn take_pending(&self) -> bool {
         let mut channels = self.xen.0.channels.borrow_mut();
-        channels.get_mut(self.port.raw() as usize).is_some_and(|channel| core::mem::take(&mut channel.for_peer) > 0)
+        channels
+            .get_mut(self.port.raw() as usize)
+            .is_some_and(|channel| core::mem::take(&mut channel.for_peer) > 0)
     }
 
     /// Whether the guest still has the port open.

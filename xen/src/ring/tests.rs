@@ -142,7 +142,11 @@ fn random_words_from_the_peer_never_leave_the_ring() {
         let _ = front.publish();
         let allowed = front.in_flight();
         for _ in 0..8 {
-            let near = if random() & 1 == 0 { random() } else { back.memory().load_u32(REQ_PROD).wrapping_sub(random() % 300) };
+            let near = if random() & 1 == 0 {
+                random()
+            } else {
+                back.memory().load_u32(REQ_PROD).wrapping_sub(random() % 300)
+            };
             back.memory().store_u32(RSP_PROD, near);
             let mut taken = 0;
             while let Ok(Some(_)) = front.pop() {
