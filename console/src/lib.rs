@@ -99,13 +99,6 @@ impl<P: Platform, M: SharedMemory> Console<P, M> {
         self.try_write(b"");
     }
 
-    /// Moves buffered output and waits for the next event: what a thread that keeps output flowing calls in a loop.
-    pub fn serve(&self) {
-        let seen = self.port.seq();
-        self.pump();
-        self.port.wait(seen, None);
-    }
-
     /// Waits for the next event, the reader's or a typist's, and pumps: for a thread that does nothing else. Input stays
     /// in the ring. An error says that the console has ended.
     pub fn wait_drained(&self) -> Result<(), PeerMisbehaved> {

@@ -29,6 +29,7 @@ static PORT: AtomicU32 = AtomicU32::new(0);
 static PAGE: AtomicU64 = AtomicU64::new(0);
 static GAVE_UP: AtomicBool = AtomicBool::new(false);
 static SINK: AtomicUsize = AtomicUsize::new(0);
+static LOG_SINK: AtomicUsize = AtomicUsize::new(0);
 static EMERGENCY_SINK: AtomicUsize = AtomicUsize::new(0);
 static LEVEL: AtomicU8 = AtomicU8::new(3);
 
@@ -80,10 +81,22 @@ fn write_to_ring(bytes: &[u8]) {
     }
 }
 
-/// Where output goes from now on, and where that of a crash goes, which may come out of the midst of the other.
-pub fn set_sinks(sink: fn(&[u8]), emergency: fn(&[u8])) {
-    SINK.store(sink as usize, Ordering::Relaxed);
-    EMERGENCY_SINK.store(emergency as usize, Ordering::Relaxed);
+/// Where output goes from now on.
+#[derive(Clone, Copy, Debug)]
+pub struct Sinks {
+    /// What is printed. May wait for the reader, and so let other threads run.
+    pub print: fn(&[u8]),
+    /// What is logged. Never waits: drivers log while they are in the midst of something.
+    pub log: fn(&[u8]),
+    /// What a crash says. May come out of the midst of the other two.
+    pub emergency: fn(&[u8]),
+}
+
+/// Sets where output goes.
+pub fn set_sinks(sinks: Sinks) {
+    SINK.store(sinks.print as usize, Ordering::Relaxed);
+    LOG_SINK.store(sinks.log as usize, Ordering::Relaxed);
+    EMERGENCY_SINK.store(sinks.emergency as usize, Ordering::Relaxed);
 }
 
 fn sink(stored: &AtomicUsize) -> Option<fn(&[u8])> {
@@ -96,21 +109,19 @@ fn sink(stored: &AtomicUsize) -> Option<fn(&[u8])> {
 
 /// Writes to the console.
 pub fn write(bytes: &[u8]) {
-    match sink(&SINK) {
-        Some(sink) => sink(bytes),
-        None => write_to_ring(bytes),
-    }
+    sink(&SINK).unwrap_or(write_to_ring)(bytes);
 }
 
 /// Collects what is formatted, so that a line is one write.
 struct Line {
     bytes: [u8; 256],
     len: usize,
+    sink: fn(&[u8]),
 }
 
 impl Line {
     fn flush(&mut self) {
-        write(&self.bytes[..self.len]);
+        (self.sink)(&self.bytes[..self.len]);
         self.len = 0;
     }
 }
@@ -130,7 +141,11 @@ impl Write for Line {
 
 /// Writes formatted text; what `print!` calls.
 pub fn print(arguments: fmt::Arguments<'_>) {
-    let mut line = Line { bytes: [0; 256], len: 0 };
+    print_to(write, arguments);
+}
+
+fn print_to(sink: fn(&[u8]), arguments: fmt::Arguments<'_>) {
+    let mut line = Line { bytes: [0; 256], len: 0, sink };
     let _ = line.write_fmt(arguments);
     line.flush();
 }
@@ -159,7 +174,9 @@ impl log::Log for Logger {
         if self.enabled(record.metadata()) {
             let now = time::since_boot_ns();
             let (seconds, micros) = (now / 1_000_000_000, now / 1_000 % 1_000_000);
-            println!("[{seconds:5}.{micros:06}] {} {}: {}", record.level(), record.target(), record.args());
+            let (level, target) = (record.level(), record.target());
+            let sink = sink(&LOG_SINK).unwrap_or(write_to_ring);
+            print_to(sink, format_args!("[{seconds:5}.{micros:06}] {level} {target}: {}\n", record.args()));
         }
     }
 

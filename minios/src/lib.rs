@@ -15,7 +15,10 @@
 //! yields, waits or idles. So locks need no interrupt variant. What is per-CPU is in `thread/cpu.rs` and [`sync::CpuLocal`], for the day
 //! there is a second vCPU.
 #![cfg_attr(not(test), no_std)]
-#![expect(unsafe_code, reason = "this crate is the one that talks to Xen and to the processor")]
+#![cfg_attr(
+    any(test, target_os = "none"),
+    expect(unsafe_code, reason = "this crate is the one that talks to Xen and to the processor")
+)]
 
 extern crate alloc;
 

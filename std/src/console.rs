@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 
 use console::Console;
 use minios::Xen;
+use minios::console::Sinks;
 use minios::sync::CpuLocal;
 use minios::thread::Builder;
 use spin::Once;
@@ -27,7 +28,7 @@ pub(crate) fn start() {
         Some(Box::new(CpuLocal::new(Console::new(&Xen, page, EventPort::from_existing(&Xen, port)))))
     });
     if console.is_some() {
-        minios::console::set_sinks(write, write_now);
+        minios::console::set_sinks(Sinks { print: write, log: write_no_wait, emergency: write_now });
         let drain = Builder::new("console").stack_len(8 * 1024).spawn(drain);
         if let Err(error) = drain {
             log::warn!("output is only drained when there is more of it: {error}");
@@ -41,6 +42,12 @@ fn write(bytes: &[u8]) {
     }
 }
 
+fn write_no_wait(bytes: &[u8]) {
+    if let Some(console) = first() {
+        console.write_no_wait(bytes);
+    }
+}
+
 fn write_now(bytes: &[u8]) {
     if let Some(console) = first() {
         console.write_now(bytes);
@@ -49,9 +56,7 @@ fn write_now(bytes: &[u8]) {
 
 fn drain() {
     let Some(console) = first() else { return };
-    loop {
-        console.serve();
-    }
+    while console.wait_drained().is_ok() {}
 }
 
 /// Waits for the last words to be read.
