@@ -28,6 +28,7 @@ pub mod image;
 mod job;
 mod log;
 mod outcome;
+pub mod peer;
 mod qemu;
 mod run;
 pub mod selftest;
