@@ -1,8 +1,10 @@
 """HTTP as tests speak it: whole requests by http.client, and raw bytes where the bytes matter."""
 
+import functools
 import http.client
 import os
 import socket
+import urllib.parse
 
 from harness import Failure, Guest, check, host_file, output, wait_until
 
@@ -30,6 +32,7 @@ def is_serving(address=SERVER):
         return False
 
 
+@functools.cache
 def site_files():
     """The files of the site with their bytes, by path."""
     root = host_file("site")
@@ -38,7 +41,7 @@ def site_files():
         for name in names:
             path = os.path.join(folder, name)
             with open(path, "rb") as file:
-                files["/" + os.path.relpath(path, root)] = file.read()
+                files["/" + urllib.parse.quote(os.path.relpath(path, root))] = file.read()
     check(files, f"{root} has no files")
     return files
 

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 import suite  # noqa: E402
 
-GROUPS = ["example_tests", "http_tests", "crash_tests"]
+GROUPS = ["example_tests", "http_tests", "net_tests", "disk_tests", "life_tests", "crash_tests", "bad_input_tests", "figures"]
 
 
 def main():
@@ -40,7 +40,8 @@ def main():
     if options.xen and not version.startswith(options.xen):
         print(f"this is Xen {version}, not {options.xen}")
         failed += 1
-    print(f"{time.monotonic() - started:.0f} s")
+    suite.print_slowest()
+    print(f"{time.monotonic() - started:.0f} s in all")
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed or not passed else 0
 

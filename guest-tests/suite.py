@@ -9,6 +9,7 @@ from harness import Failure, Guest
 
 TESTS = []
 FIGURES = []
+SECONDS = []
 
 
 def test(timeout=60):
@@ -49,13 +50,17 @@ def run_one(name, timeout, function):
     except Failure as failure:
         reason = str(failure)
     except Exception:
-        reason = traceback.format_exc(limit=-4)
+        lines = traceback.format_exc(limit=-4).strip().splitlines()
+        reason = "\n".join([lines[-1], *lines])
     finally:
         signal.alarm(0)
     seconds = time.monotonic() - started
-    verdict = "ok" if reason is None else f"FAILED: {reason.strip()}"
-    print(f"test {name} ... {verdict} ({seconds:.1f} s)", flush=True)
-    if reason is not None:
+    SECONDS.append((seconds, name))
+    if reason is None:
+        print(f"test {name} ... ok", flush=True)
+    else:
+        first, _, rest = reason.strip().replace(" ... ", " .. ").partition("\n")
+        print(f"test {name} ... FAILED: {first} ({seconds:.1f} s)\n{rest}", flush=True)
         show_what_is_known()
     try:
         harness.destroy_all(but_shared=reason is None)
@@ -63,6 +68,10 @@ def run_one(name, timeout, function):
         print(f"test {name} ... FAILED: cleaning up: {failure}", flush=True)
         return False
     return reason is None
+
+
+def print_slowest(count=8):
+    print("slowest: " + ", ".join(f"{name} {seconds:.1f} s" for seconds, name in sorted(SECONDS, reverse=True)[:count]))
 
 
 def show_what_is_known():

@@ -1,0 +1,96 @@
+"""Networks that change: several vifs, vifs that come and go, back ends that close and come back."""
+
+import socket
+import time
+
+from harness import Guest, check, equal, output, store_list, store_read, store_write, vif, vifs, wait_until
+from example_tests import echo_both
+from http_client import SERVER, get, httpd, is_serving, wait_serving
+from suite import test
+
+
+@test()
+def two_vifs_carry_traffic_at_once():
+    with Guest("echo", vifs(vif(9), vif(8)), cmdline="ip=10.0.0.9/24 ip1=fd00:10::8/64") as guest:
+        guest.expect("port 7")
+        for _ in range(3):
+            echo_both("10.0.0.9")
+            echo_both("fd00:10::8")
+        # What went over the second vif is in its own counters in dom0.
+        for device in (0, 1):
+            packets = int(open(f"/sys/class/net/vif{guest.domid}.{device}/statistics/rx_packets").read())
+            check(packets > 50, f"vif{guest.domid}.{device} had only {packets} packets of the guest")
+        guest.never_said()
+
+
+@test()
+def a_detached_vif_leaves_the_other_serving():
+    with httpd(vifs(vif(2), vif(8)), cmdline="ip=10.0.0.2/24 ip1=fd00:10::8/64 mount=/dev/xvda:/") as guest:
+        output("ping", "-c1", "-W5", "fd00:10::8")
+        output("xl", "network-detach", guest.name, "1")
+        wait_until(lambda: "1" not in store_list(f"/local/domain/0/backend/vif/{guest.domid}"), "the second vif goes")
+        equal(get("/small.txt")[0], 200, "over the vif that is left")
+        output("xl", "network-attach", guest.name, "mac=00:16:3e:00:01:08", "bridge=xenbr0")
+        equal(get("/small.txt")[0], 200, "after a vif was attached")
+        guest.never_said()
+        guest.xl("shutdown")
+        guest.ended("poweroff")
+
+
+@test()
+def a_guest_whose_only_vif_goes_still_obeys_xl():
+    with httpd() as guest:
+        output("xl", "network-detach", guest.name, "0")
+        guest.expect("vif0: the back end is (Closing|Closed|Unknown)|eth0: the back end is (Closing|Closed|Unknown)")
+        check(not is_serving(), "it serves without a network")
+        guest.xl("shutdown")
+        guest.ended("poweroff")
+        guest.never_said()
+
+
+@test(timeout=60)
+def a_back_end_that_closes_and_comes_back_is_met_again():
+    with httpd() as guest:
+        front, back = guest.path("device/vif/0"), guest.backend("vif", 0)
+        equal(store_read(f"{front}/state"), "4", "the front end's state")
+        # netback closes when it believes that it is to go, and comes back when the front end starts anew.
+        store_write(f"{back}/online", "1")
+        store_write(f"{back}/state", "5")
+        wait_until(lambda: store_read(f"{front}/state") in ("5", "6"), "the front end closes too")
+        store_write(f"{back}/state", "6")
+        store_write(f"{back}/state", "2")
+        wait_until(lambda: store_read(f"{front}/state") in ("3", "4"), "the front end connects anew", 15)
+        guest.expect("connected again", 15)
+        guest.never_said()
+
+
+@test()
+def a_flood_of_pings_and_datagrams_leaves_the_guest_serving():
+    with httpd() as guest:
+        output("ping", "-f", "-q", "-c", "2000", "-s", "1000", SERVER, timeout=40)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            for number in range(3000):
+                datagrams.sendto(b"x" * (number % 1400), (SERVER, 9000 + number % 100))
+        wait_serving(guest)
+        equal(get("/small.txt")[0], 200, "afterwards")
+        guest.never_said()
+
+
+@test()
+def large_datagrams_in_fragments_come_back_whole():
+    with Guest("echo", vifs(vif(9)), cmdline="ip=10.0.0.9/24") as guest:
+        guest.expect("port 7")
+        output("ping", "-c3", "-i0.1", "-W2", "-s", "1472", "10.0.0.9")
+        guest.never_said()
+
+
+@test()
+def a_guest_finds_its_neighbours_again_after_a_pause():
+    with httpd() as guest:
+        guest.xl("pause")
+        time.sleep(1)
+        check(not is_serving(), "a paused guest serves")
+        output("ip", "neigh", "flush", "dev", "xenbr0")
+        guest.xl("unpause")
+        wait_serving(guest)
+        guest.never_said()
