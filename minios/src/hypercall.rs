@@ -211,6 +211,26 @@ pub fn grant_table_set_version(version: u32) -> Result<(), Errno> {
     check(unsafe { raw(xen::HYPERVISOR_GRANT_TABLE_OP, args) }).map(drop)
 }
 
+/// `GNTTABOP_map_grant_ref`
+///
+/// # Safety
+/// `operation.host_addr` is reserved for the page, and nothing is mapped there.
+pub unsafe fn grant_map(operation: &mut grant_table::MapGrantRef) -> Result<(), Errno> {
+    let args = [grant_table::GNTTABOP_MAP_GRANT_REF.into(), address_mut(operation), 1, 0];
+    // SAFETY: promised by the caller; Xen fills the structure.
+    check(unsafe { raw(xen::HYPERVISOR_GRANT_TABLE_OP, args) }).map(drop)
+}
+
+/// `GNTTABOP_unmap_grant_ref`
+///
+/// # Safety
+/// Nobody uses the mapping any more.
+pub unsafe fn grant_unmap(operation: &mut grant_table::UnmapGrantRef) -> Result<(), Errno> {
+    let args = [grant_table::GNTTABOP_UNMAP_GRANT_REF.into(), address_mut(operation), 1, 0];
+    // SAFETY: promised by the caller; Xen fills the structure.
+    check(unsafe { raw(xen::HYPERVISOR_GRANT_TABLE_OP, args) }).map(drop)
+}
+
 /// `XENVER_version`: major << 16 | minor.
 pub fn xen_version() -> u32 {
     // SAFETY: no memory is touched.

@@ -39,7 +39,8 @@ impl<T: ?Sized> Mutex<T> {
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-        (!self.locked.swap(true, Ordering::Acquire)).then_some(MutexGuard { mutex: self })
+        // Not `then_some`: a guard that is made and dropped would unlock.
+        (!self.locked.swap(true, Ordering::Acquire)).then(|| MutexGuard { mutex: self })
     }
 }
 

@@ -38,6 +38,11 @@ pub(crate) fn reserve(pages: usize) -> u64 {
     address
 }
 
+/// Gives a range back that nothing is mapped at any more.
+pub(crate) fn give_back(address: u64, pages: usize) {
+    AREA.lock().free.push((address, pages));
+}
+
 /// The guard page at `address`, and `pages` mapped pages behind it.
 struct Mapped {
     address: u64,
@@ -130,7 +135,7 @@ impl Mapped {
                 // SAFETY: unmapped just now.
                 unsafe { release_frame(mfn) };
             }
-            AREA.lock().free.push((self.address, self.pages + 1));
+            give_back(self.address, self.pages + 1);
         }
     }
 }

@@ -4,6 +4,8 @@
 //! table grows by a frame when it is full, up to what Xen allows. A reference whose page the peer still maps when its
 //! grant should end is quarantined: never used again (XSA-396).
 
+mod map;
+
 use alloc::vec::Vec;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
@@ -18,6 +20,8 @@ use crate::memory::address::{Mfn, Pfn, Protection};
 use crate::memory::paging;
 use crate::sync::SpinLock;
 use crate::{hypercall, thread};
+
+pub use map::{GrantMapError, MappedGrant};
 
 struct Table {
     /// Address of the table's area: room for `max_frames`, of which `frames` are mapped.
