@@ -130,10 +130,8 @@ fn long_output(version: XenVersion, _: Progress) -> Result<()> {
 }
 
 fn time_limit(version: XenVersion, _: Progress) -> Result<()> {
-    let output =
-        testbed(version).timeout(Duration::from_secs(20)).output(&["sh", "-c", "echo up; sleep 1000"])?;
-    ensure_eq("outcome", output.outcome, Outcome::TimedOut)?;
-    ensure_eq("stdout", output.stdout, b"up\n".to_vec())
+    let output = testbed(version).timeout(Duration::from_secs(15)).output(&["sleep", "1000"])?;
+    ensure_eq("outcome", output.outcome, Outcome::TimedOut)
 }
 
 fn dom0_panic(version: XenVersion, _: Progress) -> Result<()> {
