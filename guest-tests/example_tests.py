@@ -1,9 +1,10 @@
 """Each example does what it is for, started with its own configuration."""
 
+import glob
 import re
 import socket
 
-from harness import Guest, check, equal, host_file, output, store_list, vif, vifs, wait_until
+from harness import HOST, Guest, check, equal, host_file, output, store_list, vif, vifs, wait_until
 from suite import test
 
 EXAMPLES = ["hello", "echo", "httpd", "blktest", "xenstore-ls", "crash"]
@@ -12,7 +13,9 @@ EXAMPLES = ["hello", "echo", "httpd", "blktest", "xenstore-ls", "crash"]
 @test()
 def xl_accepts_every_configuration_that_minios_cfg_wrote():
     for name in EXAMPLES:
-        output("xl", "create", "-n", host_file(f"{name}.cfg"))
+        host_file(f"{name}.cfg")
+    for path in sorted(glob.glob(f"{HOST}/*.cfg")):
+        output("xl", "create", "-n", path)
 
 
 @test()

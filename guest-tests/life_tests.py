@@ -78,6 +78,7 @@ class Traffic:
 
 @test(timeout=60)
 def xl_destroy_in_the_midst_of_traffic_leaves_nothing():
+    one_life("httpd")
     nodes = store_count()
     for _ in range(2):
         traffic = Traffic()
@@ -87,7 +88,6 @@ def xl_destroy_in_the_midst_of_traffic_leaves_nothing():
                 guest.destroy()
         finally:
             traffic.stop()
-            traffic.thread.join(20)
     wait_until(lambda: store_count() <= nodes, "XenStore is as before")
 
 
@@ -139,7 +139,7 @@ def resources():
     }
 
 
-@test(timeout=150)
+@test(timeout=240)
 def twenty_guests_come_and_go_without_a_leak_in_dom0():
     # The first of each kind makes what stays: directories of XenStore, loop devices.
     one_life("hello")
