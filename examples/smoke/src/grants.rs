@@ -6,9 +6,9 @@ use minios::Xen;
 use minios::grants::{GrantMapError, MappedGrant, usage};
 use xen::{Access, DomId, EventPort, Events, OwnPage, Port, SharedMemory, SharedPage, Wake};
 
-use crate::{Outcome, check};
+use crate::{Outcome, Test, check};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: &[Test] = &[
     ("a_granted_page_is_mapped_by_its_peer", a_granted_page_is_mapped_by_its_peer),
     ("a_grant_in_use_is_not_revoked_but_quarantined", a_grant_in_use_is_not_revoked_but_quarantined),
     ("a_revoked_grant_is_dead", a_revoked_grant_is_dead),

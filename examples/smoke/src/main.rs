@@ -18,6 +18,8 @@ minios::entry!(main);
 
 /// What went wrong, with the wrong value in it.
 type Outcome = Result<(), alloc::string::String>;
+/// A test and its name.
+type Test = (&'static str, fn() -> Outcome);
 
 fn main() {
     println!("{:?}", minios::boot::capabilities());

@@ -8,15 +8,16 @@ use minios::memory::address::{DIRECT_BASE, DYNAMIC_BASE, VIRT_BASE};
 use minios::memory::{pages, paging, usage};
 use xen::{Grants, PAGE_SIZE};
 
-use crate::{Outcome, check};
+use crate::{Outcome, Test, check};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
-    ("no_page_is_writable_and_executable", no_page_is_writable_and_executable),
+pub const TESTS: &[Test] = &[
     ("a_stack_has_a_guard_page_below", a_stack_has_a_guard_page_below),
     ("pages_come_zeroed_and_go_back", pages_come_zeroed_and_go_back),
     ("the_heap_keeps_what_is_put_into_it", the_heap_keeps_what_is_put_into_it),
     ("large_allocations_give_their_pages_back", large_allocations_give_their_pages_back),
     ("all_memory_can_be_used_and_then_there_is_none", all_memory_can_be_used_and_then_there_is_none),
+    // After the one before, all of the direct map is there.
+    ("no_page_is_writable_and_executable", no_page_is_writable_and_executable),
 ];
 
 fn no_page_is_writable_and_executable() -> Outcome {

@@ -10,9 +10,9 @@ use minios::sync::{Condvar, Mutex};
 use minios::thread::{self, Builder, JoinHandle};
 use minios::{memory, time};
 
-use crate::{Outcome, check};
+use crate::{Outcome, Test, check};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: &[Test] = &[
     ("join_returns_the_value", join_returns_the_value),
     ("a_mutex_excludes_across_yields", a_mutex_excludes_across_yields),
     ("a_condition_variable_wakes_its_waiters", a_condition_variable_wakes_its_waiters),

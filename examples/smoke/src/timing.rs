@@ -7,9 +7,9 @@ use core::time::Duration;
 use minios::sync::SpinLock;
 use minios::{entropy, thread, time};
 
-use crate::{Outcome, check};
+use crate::{Outcome, Test, check};
 
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+pub const TESTS: &[Test] = &[
     ("time_never_steps_back", time_never_steps_back),
     ("the_wall_clock_is_in_this_century", the_wall_clock_is_in_this_century),
     ("a_sleep_lasts_at_least_as_long_as_asked", a_sleep_lasts_at_least_as_long_as_asked),

@@ -1,40 +1,62 @@
-//! The free pages, behind a lock.
+//! The free pages, behind a lock. Those that are not in the direct map yet come in when the others are used up.
 
 use core::ptr::NonNull;
 
 use super::buddy::Buddy;
+use super::direct::DirectMap;
 use crate::sync::SpinLock;
 
-static FREE: SpinLock<Buddy> = SpinLock::new(Buddy::empty());
+struct Pages {
+    buddy: Buddy,
+    direct: Option<DirectMap>,
+}
 
-/// Fills the allocator.
-///
-/// # Safety
-/// The `count` pages from `base` are mapped, writable and free; `orders` is writable for `count` bytes.
-pub(super) unsafe fn init(base: *mut u8, count: usize, orders: *mut u8) {
-    let mut free = FREE.lock();
-    // SAFETY: promised by the caller.
-    unsafe { free.init(base, count, orders) };
-    let mut page = 0;
-    while page < count {
-        let aligned = if page == 0 { super::buddy::ORDERS - 1 } else { page.trailing_zeros() as usize };
-        let order = aligned.min((count - page).ilog2() as usize).min(super::buddy::ORDERS - 1);
-        // SAFETY: inside the range.
-        let block = unsafe { NonNull::new_unchecked(base.add(page << 12)) };
-        // SAFETY: each page once, aligned by the computation above.
-        unsafe { free.release(block, order) };
-        page += 1 << order;
+static PAGES: SpinLock<Pages> = SpinLock::new(Pages { buddy: Buddy::empty(), direct: None });
+
+/// Takes over the direct map and what is free of it.
+pub(super) fn init(direct: DirectMap) {
+    let mut pages = PAGES.lock();
+    let first = direct.first_free();
+    let base = first.direct_address() as *mut u8;
+    // SAFETY: a byte for each page from the first free one, mapped writable by `build`, and nobody else's.
+    unsafe { pages.buddy.init(base, direct.total() - first.0, direct.bytes()) };
+    // SAFETY: mapped, writable, free.
+    unsafe { pages.buddy.add(0, direct.end() - first.0) };
+    pages.direct = Some(direct);
+}
+
+impl Pages {
+    /// Maps 2 MiB more; `false` if there are none.
+    fn grow(&mut self) -> bool {
+        let Some(direct) = &mut self.direct else { return false };
+        let (first, start) = (direct.first_free().0, direct.end());
+        if !direct.grow() {
+            return false;
+        }
+        // SAFETY: mapped just now, writable, free.
+        unsafe { self.buddy.add(start - first, direct.end() - start) };
+        true
     }
 }
 
 /// Pages free.
 pub fn free() -> usize {
-    FREE.lock().free_pages()
+    let pages = PAGES.lock();
+    let unmapped = pages.direct.as_ref().map_or(0, |direct| direct.total() - direct.end());
+    pages.buddy.free_pages() + unmapped
 }
 
 /// Takes `2^order` pages in a row (in the direct map; not so in the machine). What is in them is undefined.
 pub fn alloc(order: usize) -> Option<NonNull<u8>> {
-    FREE.lock().alloc(order)
+    let mut pages = PAGES.lock();
+    loop {
+        if let Some(block) = pages.buddy.alloc(order) {
+            return Some(block);
+        }
+        if !pages.grow() {
+            return None;
+        }
+    }
 }
 
 /// Gives pages back.
@@ -43,7 +65,7 @@ pub fn alloc(order: usize) -> Option<NonNull<u8>> {
 /// They came from `alloc` with the same order and nobody uses them.
 pub unsafe fn release(block: NonNull<u8>, order: usize) {
     // SAFETY: promised by the caller.
-    unsafe { FREE.lock().release(block, order) }
+    unsafe { PAGES.lock().buddy.release(block, order) }
 }
 
 /// The order whose block holds so many bytes.

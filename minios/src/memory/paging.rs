@@ -76,6 +76,11 @@ pub fn page_frame(mfn: Mfn) -> Pfn {
     Pfn(unsafe { *(MACHINE_TO_PHYS as *const u64).add(mfn.0 as usize) } as usize)
 }
 
+/// The entry that leads to a table.
+pub(super) fn table_entry(table: Pfn) -> Entry {
+    Entry::table(machine_frame(table))
+}
+
 /// Where a page that the builder used, or a table, can be read.
 fn readable(pfn: Pfn) -> *const u64 {
     let builder = pfn.0 < BUILDER_END.load(Ordering::Relaxed);
