@@ -3,9 +3,20 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
+mod cargo;
+mod check;
+mod dom0;
+mod figures;
+mod http;
+mod images;
+mod report;
+mod run;
 mod selftest;
 mod setup;
+mod site;
 mod smoke;
+mod stamp;
 mod workspace;
 mod xen;
 
@@ -24,6 +35,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Recipe {
+    Run(run::Args),
+    Images(images::Args),
+    Bench(bench::Args),
     Setup(setup::Args),
     Xen(xen::Args),
     Smoke(smoke::Args),
@@ -32,6 +46,9 @@ enum Recipe {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().recipe {
+        Recipe::Run(args) => run::run(args),
+        Recipe::Images(args) => images::run(args),
+        Recipe::Bench(args) => bench::run(args),
         Recipe::Setup(args) => setup::run(args),
         Recipe::Xen(args) => xen::run(args),
         Recipe::Smoke(args) => smoke::run(args),

@@ -1,0 +1,175 @@
+//! `cargo xtask run NAME`: a guest on real Xen, from sources to its console.
+
+use std::fs;
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use testbed::{Event, Forward, Outcome, XenVersion};
+
+use crate::report::{Lines, Report};
+use crate::{check, dom0, figures, images, setup};
+
+/// Build a guest, boot Xen, `xl create` the guest and show its console until Ctrl-C
+///
+/// Exits with 0 when the guest has gone, or when --check finds nothing wrong.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A guest of xl-configs/
+    name: String,
+    /// Check and measure the guest instead, and exit with the verdict
+    #[arg(long)]
+    check: bool,
+    /// Xen's version: 4.17 or 4.20
+    #[arg(long, default_value_t)]
+    xen: XenVersion,
+    /// Port of the host's loopback that reaches the guest; 0 takes any free one
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The guest's memory in MiB, if other than its configuration says
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u32>,
+    /// Arguments for the guest, instead of its configuration's
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// The TCP port that a guest serves.
+const SERVICES: &[(&str, u16)] = &[("httpd", 80), ("echo", 7)];
+
+pub fn run(args: Args) -> Result<u8> {
+    setup::tools()?;
+    let guests = images::stage()?;
+    dom0::stage()?;
+    let config = images::dir().join(format!("{}.cfg", args.name));
+    let Ok(config) = fs::read_to_string(&config) else {
+        let names: Vec<&str> = guests.iter().map(|guest| &*guest.name).collect();
+        bail!("no configuration xl-configs/{}.toml; the guests are {}", args.name, names.join(", "));
+    };
+    let mut settings: Vec<String> = args.memory.iter().map(|mib| format!("memory={mib}")).collect();
+    if !args.arguments.is_empty() {
+        settings.push(with_arguments(&config, &args.arguments)?);
+    }
+    if args.check {
+        let report = match &*args.name {
+            "httpd" => check::httpd(args.xen, args.port, &guests)?,
+            name => check::verdict(name, args.xen, &settings)?,
+        };
+        return Ok(conclude(&args.name, &report));
+    }
+    attend(&args, &config, &settings)
+}
+
+/// Prints figures and verdict; the exit code.
+fn conclude(name: &str, report: &Report) -> u8 {
+    if !report.figures.is_empty() {
+        println!("\nfigures:\n{}", figures::table(&report.figures));
+    }
+    for (test, reason) in &report.failed {
+        println!("FAILED: {test}: {reason}");
+    }
+    let verdict = if report.exit_code() == 0 { "SUCCESS" } else { "FAILURE" };
+    println!("{name}: {verdict}: {}", report.summary());
+    report.exit_code()
+}
+
+/// Runs the guest and shows its console until it has gone.
+fn attend(args: &Args, config: &str, settings: &[String]) -> Result<u8> {
+    let mut testbed = dom0::testbed(args.xen, &format!("run-{}", args.name));
+    if let Some(forward) = forward(args, config) {
+        testbed = testbed.forward(forward);
+    }
+    let mut words = vec![&*args.name];
+    words.extend(settings.iter().map(String::as_str));
+    eprintln!("boot Xen {}", args.xen);
+    let mut session = testbed.start(&dom0::command("run.py", &words))?;
+    let (mut out, mut err) = (Lines::default(), Lines::default());
+    loop {
+        match session.next(Duration::from_secs(3600))? {
+            Event::Ready => eprintln!("xl create {}.cfg", args.name),
+            Event::Stdout(bytes) => {
+                let mut runs = false;
+                out.push(&bytes, |line| {
+                    runs |= line == "== the guest runs";
+                    if !line.starts_with("== ") {
+                        println!("{line}");
+                    }
+                });
+                _ = std::io::stdout().flush();
+                if runs {
+                    announce(session.forwards());
+                }
+            }
+            Event::Stderr(bytes) => err.push(&bytes, |line| eprintln!("{line}")),
+            Event::Idle => {}
+            Event::Ended(outcome) => {
+                if !matches!(outcome, Outcome::Exited(_)) {
+                    eprintln!("---- end of the Xen log\n{}\n---- {outcome}", session.log_tail(60));
+                }
+                return Ok(outcome.exit_code());
+            }
+        }
+    }
+}
+
+fn announce(forwards: &[Forward]) {
+    for forward in forwards {
+        match forward.port {
+            80 => println!("http://127.0.0.1:{}/", forward.host),
+            port => println!("127.0.0.1:{} is the guest's TCP port {port}", forward.host),
+        }
+    }
+    println!("(Ctrl-C ends it)");
+}
+
+/// The forward to a guest that has a fixed address and a known service.
+fn forward(args: &Args, config: &str) -> Option<Forward> {
+    let (_, port) = SERVICES.iter().find(|(name, _)| *name == args.name)?;
+    Some(Forward { host: args.port, guest: address(config)?, port: *port })
+}
+
+/// The IPv4 address in the `ip=` option of a configuration.
+fn address(config: &str) -> Option<Ipv4Addr> {
+    let ip = command_line(config).split(' ').find_map(|word| word.strip_prefix("ip="))?;
+    ip.split(['/', ',']).next()?.parse().ok()
+}
+
+/// The kernel command line of a configuration.
+fn command_line(config: &str) -> &str {
+    config.lines().find_map(|line| line.strip_prefix("cmdline = ")).map_or("", |value| value.trim().trim_matches('"'))
+}
+
+/// The command line of a configuration with other arguments, as a setting for `xl create`.
+fn with_arguments(config: &str, arguments: &[String]) -> Result<String> {
+    let line = command_line(config);
+    let options = if line.starts_with("-- ") { "" } else { line.split(" -- ").next().unwrap_or("") };
+    if let Some(bad) = arguments.iter().find(|word| word.contains(['"', '\'', '\\', ' '])) {
+        bail!("argument `{bad}` needs quoting: put it into the configuration");
+    }
+    let words = format!("{options} -- {}", arguments.join(" "));
+    Ok(format!("cmdline=\"{}\"", words.trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_the_one_of_the_option() {
+        assert_eq!(address("cmdline = \"ip=10.0.0.2/24 gateway=10.0.0.1\""), Some(Ipv4Addr::new(10, 0, 0, 2)));
+        assert_eq!(address("cmdline = \"ip=10.0.0.3/24,slaac\""), Some(Ipv4Addr::new(10, 0, 0, 3)));
+        assert_eq!(address("cmdline = \"ip=dhcp,slaac\""), None);
+        assert_eq!(address("name = \"hello\""), None);
+    }
+
+    #[test]
+    fn arguments_take_the_place_of_the_configurations() {
+        let words = ["null".to_owned()];
+        let setting = |config: &str| with_arguments(config, &words).unwrap();
+        assert_eq!(setting("cmdline = \"a=b -- panic x\"\n"), "cmdline=\"a=b -- null\"");
+        assert_eq!(setting("cmdline = \"-- panic\"\n"), "cmdline=\"-- null\"");
+        assert_eq!(setting("name = \"x\"\n"), "cmdline=\"-- null\"");
+        assert!(with_arguments("", &["a b".to_owned()]).is_err());
+    }
+}
