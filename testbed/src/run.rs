@@ -163,6 +163,8 @@ impl Builder {
     }
 
     /// Starts a command; its events are up to the caller, who may also send it input.
+    ///
+    /// QEMU ends with the thread that calls this (so that it never outlives its program): keep that thread alive.
     pub fn start<S: AsRef<str>>(self, command: &[S]) -> Result<Session> {
         let words: Vec<String> = command.iter().map(|word| word.as_ref().to_owned()).collect();
         if words.is_empty() {
