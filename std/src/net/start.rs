@@ -57,7 +57,8 @@ pub(super) fn network() -> Result<&'static Network> {
     network.poller.call_once(|| poller.thread().clone());
     for (id, interface) in &network.interfaces {
         let (id, interface) = (*id, *interface);
-        let watcher = Builder::new(interface_name(id)).stack_len(16 * 1024);
+        // smoltcp makes an interface, 17 KiB, on the stack when a device comes back.
+        let watcher = Builder::new(interface_name(id)).stack_len(40 * 1024);
         watcher.spawn(move || watch(id, interface)).map_err(out_of_memory)?;
     }
     Ok(network)
