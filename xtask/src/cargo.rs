@@ -1,6 +1,6 @@
 //! Cargo, called by a program that cargo itself has started.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -23,7 +23,8 @@ pub fn clean(command: &mut Command) {
     for (key, _) in std::env::vars_os() {
         let name = key.to_string_lossy();
         let of_package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_BIN_");
-        if of_package || matches!(&*name, "CARGO" | "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_CRATE_NAME")
+        if of_package
+            || matches!(&*name, "CARGO" | "CARGO_MANIFEST_DIR" | "CARGO_MANIFEST_PATH" | "CARGO_CRATE_NAME")
         {
             command.env_remove(&key);
         }
@@ -59,9 +60,4 @@ pub fn build_guests(names: &[String]) -> Result<PathBuf> {
 /// Where [`build_guests`] puts the ELF files.
 pub fn elf_dir() -> PathBuf {
     workspace::target().join(GUEST_TARGET).join("release")
-}
-
-/// The ELF file of a guest.
-pub fn elf(name: &str) -> PathBuf {
-    Path::new(&elf_dir()).join(name)
 }

@@ -1,37 +1,37 @@
 //! `cargo xtask run NAME --check`: what a guest must do, looked at from dom0 and from the host.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use testbed::XenVersion;
 
-use crate::figures::{self, Figure};
+use crate::figures;
 use crate::http::request;
 use crate::images::{self, Guest};
 use crate::report::Report;
 use crate::{dom0, site};
 
 /// The web server: content from both sides, figures and their hard limits.
-pub fn httpd(version: XenVersion, port: u16, guests: &[Guest]) -> Result<Report> {
+pub fn httpd(version: XenVersion, port: u16, guests: &[Guest], log: Option<&Path>) -> Result<Report> {
     let testbed = dom0::testbed(version, "check-httpd")
         .forward(dom0::forward(port, [10, 0, 0, 2], 80))
         .timeout(Duration::from_secs(600));
     let command = dom0::command("check_httpd.py", &[]);
     let mut report = Report::default();
     for guest in guests.iter().filter(|guest| matches!(&*guest.name, "hello" | "httpd")) {
-        let kib = guest.gz_len()? as f64 / 1024.0;
-        report.figures.push(Figure::new(&format!("{}-image", guest.name), (kib * 10.0).ceil() / 10.0, "KB"));
+        report.figures.push(images::size_figure(guest)?);
     }
-    let part = dom0::report("check_httpd.py ends well", testbed, &command, None, &mut |line, session, report| {
-        if line.starts_with("host-turn ") {
-            let port = session.forwards()[0].host;
-            from_the_host(port, report);
-            session.send_input(b"done\n").context("dom0 does not listen any more")?;
-        }
-        Ok(())
-    })?;
+    let part =
+        dom0::report("check_httpd.py ends well", testbed, &command, log, &mut |line, session, report| {
+            if line.starts_with("host-turn ") {
+                let port = session.forwards()[0].host;
+                from_the_host(port, report);
+                session.send_input(b"done\n").context("dom0 does not listen any more")?;
+            }
+            Ok(())
+        })?;
     report.absorb("", part);
     for (name, result) in figures::gates(&report.figures) {
         report.test(name, result);
@@ -48,7 +48,8 @@ pub fn verdict(name: &str, version: XenVersion, settings: &[String]) -> Result<R
 }
 
 fn from_the_host(port: u16, report: &mut Report) {
-    let checks: [(&str, fn(u16) -> Result<(), String>); 3] = [
+    type Check = fn(u16) -> Result<(), String>;
+    let checks: [(&str, Check); 3] = [
         ("every page is intact, from the host", all_pages),
         ("HEAD, ranges and conditions work, from the host", spot_checks),
         ("errors are answered as such, from the host", errors),
@@ -92,7 +93,8 @@ fn spot_checks(port: u16) -> Result<(), String> {
 }
 
 fn errors(port: u16) -> Result<(), String> {
-    for (method, path, status) in [("GET", "/no/such/page", 404), ("DELETE", "/", 405), ("GET", "/docs", 301)] {
+    for (method, path, status) in [("GET", "/no/such/page", 404), ("DELETE", "/", 405), ("GET", "/docs", 301)]
+    {
         let answer = request(port, method, path, "").map_err(said)?;
         equal(&format!("status of {method} {path}"), answer.status, status)?;
     }

@@ -1,5 +1,7 @@
 //! The figures, and what they are to reach.
 
+use testbed::XenVersion;
+
 /// Something measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
@@ -9,19 +11,26 @@ pub struct Figure {
     pub value: f64,
     /// What the value counts.
     pub unit: String,
+    /// Where it was measured, if that is to be told apart.
+    pub place: String,
 }
 
 impl Figure {
     /// A figure of this program's own.
     pub fn new(name: &str, value: f64, unit: &str) -> Figure {
-        Figure { name: name.into(), value, unit: unit.into() }
+        Figure { name: name.into(), value, unit: unit.into(), place: String::new() }
+    }
+
+    /// Says on which Xen it was measured.
+    pub fn on(&mut self, version: XenVersion) {
+        self.place = format!("Xen {version}");
     }
 
     /// Reads `NAME VALUE UNIT`.
     pub fn parse(text: &str) -> Option<Figure> {
         let mut words = text.splitn(3, ' ');
         let (name, value, unit) = (words.next()?, words.next()?.parse().ok()?, words.next().unwrap_or(""));
-        (!name.is_empty()).then(|| Figure { name: name.into(), value, unit: unit.into() })
+        (!name.is_empty()).then(|| Figure::new(name, value, unit))
     }
 }
 
@@ -99,7 +108,8 @@ pub fn table(figures: &[Figure]) -> String {
         let judged = Target::of(figure).map_or(String::new(), |target| {
             format!("{:16} {}", limit(target), if target.is_met(figure.value) { "reached" } else { "missed" })
         });
-        text += format!("  {:28} {value:>10} {:12} {judged}", figure.name, figure.unit).trim_end();
+        let line = format!("  {:28} {:9} {value:>10} {:8} {judged}", figure.name, figure.place, figure.unit);
+        text += line.trim_end();
         text.push('\n');
     }
     text
@@ -130,9 +140,10 @@ mod tests {
 
     #[test]
     fn the_table_says_what_was_missed() {
-        let table = table(&[Figure::new("httpd-first-200", 300.5, "ms"), Figure::new("httpd-requests", 510.0, "/s")]);
+        let table =
+            table(&[Figure::new("httpd-first-200", 300.5, "ms"), Figure::new("httpd-requests", 510.0, "/s")]);
         let lines: Vec<&str> = table.lines().collect();
-        assert!(lines[0].contains("300.5 ms") && lines[0].ends_with("at most 300     missed".trim()), "{table}");
+        assert!(lines[0].contains("300.5 ms") && lines[0].ends_with("at most 300      missed"), "{table}");
         assert!(lines[1].ends_with("reached"), "{table}");
     }
 

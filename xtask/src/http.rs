@@ -36,7 +36,9 @@ pub fn request(port: u16, method: &str, path: &str, fields: &str) -> Result<Answ
     stream.set_write_timeout(Some(PATIENCE))?;
     write!(stream, "{method} {path} HTTP/1.1\r\nHost: minios.test\r\nConnection: close\r\n{fields}\r\n")?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).with_context(|| format!("answer broken off after {} bytes", bytes.len()))?;
+    stream
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("answer broken off after {} bytes", bytes.len()))?;
     parse(&bytes, method)
 }
 
@@ -47,8 +49,14 @@ fn parse(bytes: &[u8], method: &str) -> Result<Answer> {
     let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let Some(status) = status else { bail!("`{}` is no status line", head.lines().next().unwrap_or("")) };
     let answer = Answer { status, head, body: bytes[end + 4..].to_vec() };
-    if method != "HEAD" && let Some(len) = answer.field("content-length") {
-        ensure!(len.parse() == Ok(answer.body.len()), "{} bytes came, {len} were announced", answer.body.len());
+    if method != "HEAD"
+        && let Some(len) = answer.field("content-length")
+    {
+        ensure!(
+            len.parse() == Ok(answer.body.len()),
+            "{} bytes came, {len} were announced",
+            answer.body.len()
+        );
     }
     Ok(answer)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use minios_cli::{cfg, gates, image};
 
+use crate::figures::Figure;
 use crate::stamp::Inputs;
 use crate::{cargo, setup, site, workspace};
 
@@ -47,6 +48,12 @@ impl Guest {
     pub fn gz_len(&self) -> Result<u64> {
         Ok(fs::metadata(&self.gz).with_context(|| format!("no image {}", self.gz.display()))?.len())
     }
+}
+
+/// The size of a guest's image.
+pub fn size_figure(guest: &Guest) -> Result<Figure> {
+    let tenths = (guest.gz_len()? as f64 / 102.4).ceil();
+    Ok(Figure::new(&format!("{}-image", guest.name), tenths / 10.0, "KB"))
 }
 
 /// The directory that is dom0's `/host`.

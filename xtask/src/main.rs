@@ -17,6 +17,7 @@ mod setup;
 mod site;
 mod smoke;
 mod stamp;
+mod test;
 mod workspace;
 mod xen;
 
@@ -36,6 +37,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Recipe {
     Run(run::Args),
+    Test(test::Args),
     Images(images::Args),
     Bench(bench::Args),
     Setup(setup::Args),
@@ -47,6 +49,7 @@ enum Recipe {
 fn main() -> ExitCode {
     let result = match Cli::parse().recipe {
         Recipe::Run(args) => run::run(args),
+        Recipe::Test(args) => test::run(args),
         Recipe::Images(args) => images::run(args),
         Recipe::Bench(args) => bench::run(args),
         Recipe::Setup(args) => setup::run(args),

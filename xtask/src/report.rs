@@ -119,7 +119,12 @@ mod tests {
     #[test]
     fn lines_of_a_program_in_dom0_are_counted() {
         let mut report = Report::default();
-        for line in ["test a ... ok", "test b ... c ... FAILED: it: broke", "test d ... skipped: no", "figure x 1.5 ms"] {
+        for line in [
+            "test a ... ok",
+            "test b ... c ... FAILED: it: broke",
+            "test d ... skipped: no",
+            "figure x 1.5 ms",
+        ] {
             assert!(report.line(line), "{line}");
         }
         for line in ["", "testing", "test x", "test x ... maybe", "figure x y ms", "ok"] {

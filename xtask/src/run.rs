@@ -53,7 +53,7 @@ pub fn run(args: Args) -> Result<u8> {
     }
     if args.check {
         let report = match &*args.name {
-            "httpd" => check::httpd(args.xen, args.port, &guests)?,
+            "httpd" => check::httpd(args.xen, args.port, &guests, None)?,
             name => check::verdict(name, args.xen, &settings)?,
         };
         return Ok(conclude(&args.name, &report));
@@ -137,7 +137,10 @@ fn address(config: &str) -> Option<Ipv4Addr> {
 
 /// The kernel command line of a configuration.
 fn command_line(config: &str) -> &str {
-    config.lines().find_map(|line| line.strip_prefix("cmdline = ")).map_or("", |value| value.trim().trim_matches('"'))
+    config
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdline = "))
+        .map_or("", |value| value.trim().trim_matches('"'))
 }
 
 /// The command line of a configuration with other arguments, as a setting for `xl create`.
@@ -157,7 +160,10 @@ mod tests {
 
     #[test]
     fn the_address_is_the_one_of_the_option() {
-        assert_eq!(address("cmdline = \"ip=10.0.0.2/24 gateway=10.0.0.1\""), Some(Ipv4Addr::new(10, 0, 0, 2)));
+        assert_eq!(
+            address("cmdline = \"ip=10.0.0.2/24 gateway=10.0.0.1\""),
+            Some(Ipv4Addr::new(10, 0, 0, 2))
+        );
         assert_eq!(address("cmdline = \"ip=10.0.0.3/24,slaac\""), Some(Ipv4Addr::new(10, 0, 0, 3)));
         assert_eq!(address("cmdline = \"ip=dhcp,slaac\""), None);
         assert_eq!(address("name = \"hello\""), None);

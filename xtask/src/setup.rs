@@ -26,6 +26,11 @@ pub fn run(args: Args) -> Result<u8> {
     Ok(0)
 }
 
+/// All that the tests need: tools, the Rust target and the images of each Xen.
+pub fn everything() -> Result<()> {
+    run(Args { xen: None }).map(drop)
+}
+
 /// Quick when nothing is missing; other recipes call it first.
 pub fn tools() -> Result<()> {
     testbed::setup::install(TOOLS, &progress)

@@ -20,7 +20,8 @@ pub fn stage(dir: &Path) -> Result<()> {
     let source = workspace::root().join("examples/httpd/site");
     let mut inputs = Inputs::new();
     for file in files(&source)? {
-        let content = fs::read(source.join(&file)).with_context(|| format!("cannot read {}", file.display()))?;
+        let content =
+            fs::read(source.join(&file)).with_context(|| format!("cannot read {}", file.display()))?;
         inputs = inputs.add(file.as_os_str().as_encoded_bytes()).add(&content);
     }
     let (tree, image) = (dir.join("site"), dir.join("site.img"));
@@ -39,7 +40,10 @@ pub fn stage_big(dir: &Path) -> Result<()> {
     Inputs::new().make(&image, || {
         _ = fs::remove_dir_all(&tree);
         fs::create_dir_all(&tree)?;
-        fs::write(tree.join("index.html"), "<!DOCTYPE html><title>Large</title><a href=\"/100M.bin\">100 MiB</a>\n")?;
+        fs::write(
+            tree.join("index.html"),
+            "<!DOCTYPE html><title>Large</title><a href=\"/100M.bin\">100 MiB</a>\n",
+        )?;
         fs::write(tree.join(SMALL.0), SMALL.1)?;
         pseudo_random(&tree.join(HUGE.0), HUGE.1)?;
         ext4(&tree, &image, 128)
@@ -76,7 +80,8 @@ pub fn url_path(file: &Path) -> String {
     url
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+/// Copies the files below a directory.
+pub fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     for file in files(from)? {
         let target = to.join(&file);
         fs::create_dir_all(target.parent().expect("it is below `to`"))?;

@@ -76,7 +76,11 @@ mod tests {
         fs::write(&product, "half").unwrap();
         assert!(Inputs::new().make(&product, || anyhow::bail!("no")).is_err());
         let mut again = false;
-        Inputs::new().make(&product, || Ok(again = true)).unwrap();
+        let make = || {
+            again = true;
+            Ok(())
+        };
+        Inputs::new().make(&product, make).unwrap();
         assert!(again);
         fs::remove_file(stamp_of(&product)).unwrap();
         fs::remove_file(product).unwrap();

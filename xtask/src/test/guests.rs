@@ -1,0 +1,191 @@
+//! The parts that look at guests: their images, smoke boots, and the tests inside dom0.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use minios_cli::{gates as rules, image};
+use testbed::XenVersion;
+use testbed::smoke::{End, Options};
+
+use super::part::Part;
+use crate::figures;
+use crate::{cargo, check, dom0, images, setup, site, workspace};
+
+/// What must hold of every image, and the sizes.
+pub fn gates(part: &mut Part) -> Result<()> {
+    for guest in images::stage()? {
+        let path = cargo::elf_dir().join(&guest.name);
+        let elf = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let findings = rules::check(&elf, &rules::Exceptions::default())?;
+        findings.iter().for_each(|finding| part.write(&format!("{}: {finding}", guest.name)));
+        let result = match findings.first() {
+            None => Ok(()),
+            Some(first) => Err(format!("{} findings, first {first}", findings.len())),
+        };
+        part.report.test(format!("{} keeps the rules for guests", guest.name), result);
+        let size = images::size_figure(&guest)?;
+        for (name, result) in figures::gates(std::slice::from_ref(&size)) {
+            part.report.test(name, result);
+        }
+        part.report.figures.push(size);
+    }
+    Ok(())
+}
+
+/// Faults of examples/crash, and what its console must say of each.
+const FAULTS: &[(&str, &str)] = &[
+    ("panic", "PANIC: on purpose"),
+    ("index", "PANIC: index out of bounds"),
+    ("oom", "PANIC: "),
+    ("null", "CRASH: "),
+    ("unmapped", "CRASH: "),
+    ("non-canonical", "CRASH: "),
+    ("write-code", "CRASH: "),
+    ("write-constant", "CRASH: "),
+    ("execute-data", "CRASH: "),
+    ("divide", "CRASH: "),
+    ("opcode", "CRASH: "),
+    ("privileged", "CRASH: "),
+    ("breakpoint", "CRASH: "),
+    ("selector", "CRASH: "),
+    ("failsafe", "CRASH: "),
+    ("stack", "CRASH: "),
+    ("thread", "PANIC: in a thread"),
+];
+
+/// Guests booted as dom0: the smoke test on each Xen, and every fault.
+pub fn smoke(part: &mut Part) -> Result<()> {
+    images::stage()?;
+    let dir = workspace::target().join("smoke");
+    fs::create_dir_all(&dir)?;
+    // With symbols, as the crash test's backtraces want them.
+    for name in ["smoke", "crash"] {
+        let linked = fs::read(cargo::elf_dir().join(name))?;
+        fs::write(dir.join(name), image::build(&linked)?.elf)?;
+    }
+    for version in XenVersion::ALL {
+        boot(part, &dir.join("smoke"), version, "", End::PoweredOff, "SUCCESS")?;
+    }
+    for (kind, text) in FAULTS {
+        boot(part, &dir.join("crash"), XenVersion::default(), &format!("-- {kind}"), End::Crashed, text)?;
+    }
+    Ok(())
+}
+
+fn boot(part: &mut Part, elf: &Path, version: XenVersion, cmdline: &str, end: End, text: &str) -> Result<()> {
+    let options =
+        Options { version, cmdline: cmdline.into(), timeout: Duration::from_secs(90), ..Options::default() };
+    let smoke = testbed::smoke::smoke(elf, &options, &mut |_| {}, &setup::progress)?;
+    let name = elf.file_name().unwrap_or_default().to_string_lossy();
+    let test = format!("{name} on Xen {version} {cmdline}");
+    part.write(&format!("==== {test}\n{}", smoke.console));
+    let result = if smoke.end != end {
+        Err(format!("it ended with {:?} and not {end:?}", smoke.end))
+    } else if !smoke.console.contains(text) {
+        Err(format!("its console does not say `{text}`"))
+    } else {
+        Ok(())
+    };
+    if result.is_err() {
+        part.show_tail(&smoke.console);
+    }
+    part.report.test(test.trim_end(), result);
+    Ok(())
+}
+
+pub fn on_4_17(part: &mut Part) -> Result<()> {
+    on(part, XenVersion::V4_17)
+}
+
+pub fn on_4_20(part: &mut Part) -> Result<()> {
+    on(part, XenVersion::V4_20)
+}
+
+/// `guest-tests/run.py` in dom0, and every configuration through `xl create -n`.
+fn on(part: &mut Part, version: XenVersion) -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(20 * 60);
+    images::stage()?;
+    site::stage_big(&images::dir())?;
+    dom0::stage()?;
+    let target = images::dir().join("guest-tests");
+    _ = fs::remove_dir_all(&target);
+    site::copy_tree(&workspace::root().join("guest-tests"), &target)?;
+    let script = format!(
+        "for cfg in {0}/*.cfg; do \
+           if xl create -n $cfg >/tmp/out 2>&1; then echo \"test xl create -n ${{cfg##*/}} ... ok\"; \
+           else echo \"test xl create -n ${{cfg##*/}} ... FAILED: $(tail -n 1 /tmp/out)\"; fi; \
+         done; exec python3 -B {0}/guest-tests/run.py --xen {version}",
+        images::DOM0_DIR
+    );
+    let testbed = dom0::testbed(version, &format!("guests-{version}")).timeout(LIMIT);
+    let command = ["sh".to_owned(), "-c".into(), script];
+    let mut report = dom0::report(
+        "guest-tests/run.py ends well",
+        testbed,
+        &command,
+        Some(part.log()),
+        &mut dom0::no_answer,
+    )?;
+    for (name, result) in figures::gates(&report.figures) {
+        report.test(name, result);
+    }
+    report.figures.iter_mut().for_each(|figure| figure.on(version));
+    part.report.absorb("", report);
+    Ok(())
+}
+
+/// The README's first command.
+pub fn run_httpd(part: &mut Part) -> Result<()> {
+    let guests = images::stage()?;
+    dom0::stage()?;
+    let mut report = check::httpd(XenVersion::default(), 0, &guests, Some(part.log()))?;
+    // The sizes are the gates' figures already.
+    report.figures.retain(|figure| !figure.name.ends_with("-image"));
+    part.report.absorb("", report);
+    Ok(())
+}
+
+/// Whether the testbed keeps its promises.
+pub fn selftest(part: &mut Part) -> Result<()> {
+    for version in XenVersion::ALL {
+        let passed = RefCell::new(Vec::new());
+        let result = testbed::selftest::selftest(version, &|line| {
+            setup::progress(line);
+            if line.contains(": ok, ") {
+                passed.borrow_mut().push(line.to_owned());
+            }
+        });
+        part.report.passed += passed.borrow().len();
+        if let Err(error) = result {
+            part.report.test(format!("Xen {version}"), Err(format!("{error:#}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::Figure;
+
+    #[test]
+    fn every_fault_of_the_example_is_tried() {
+        let source = fs::read_to_string(workspace::root().join("examples/crash/src/main.rs")).unwrap();
+        let (_, kinds) = source.split_once("const KINDS").unwrap();
+        let (kinds, _) = kinds.split_once("];").unwrap();
+        let names: Vec<&str> =
+            kinds.split("\n    (\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let tried: Vec<&str> = FAULTS.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(tried, names);
+    }
+
+    #[test]
+    fn a_figure_knows_where_it_was_measured() {
+        let mut figure = Figure::new("hello-memory", 4.0, "MiB");
+        figure.on(XenVersion::V4_20);
+        assert!(figures::table(&[figure]).contains("Xen 4.20"));
+    }
+}
