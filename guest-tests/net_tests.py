@@ -30,6 +30,8 @@ def a_detached_vif_leaves_the_other_serving():
         output("xl", "network-detach", guest.name, "1")
         wait_until(lambda: "1" not in store_list(f"/local/domain/0/backend/vif/{guest.domid}"), "the second vif goes")
         equal(get("/small.txt")[0], 200, "over the vif that is left")
+        time.sleep(1)
+        equal(store_list(guest.path("device/vif")), ["0"], "the vifs that XenStore still has")
         output("xl", "network-attach", guest.name, "mac=00:16:3e:00:01:08", "bridge=xenbr0")
         equal(get("/small.txt")[0], 200, "after a vif was attached")
         guest.never_said()
