@@ -158,6 +158,17 @@ pub fn flush_tlb() -> Result<(), Errno> {
         .map(drop)
 }
 
+/// `MMUEXT_SET_LDT`: `entries` descriptors at `address`; none at 0.
+///
+/// # Safety
+/// No segment register that is still needed refers to a descriptor that goes away.
+pub unsafe fn set_ldt(address: u64, entries: u64) -> Result<(), Errno> {
+    let operation = xen::MmuextOp { cmd: xen::MMUEXT_SET_LDT, pad: 0, arg1: address, arg2: entries };
+    let args = [self::address(&operation), 1, 0, xen::DOMID_SELF.into()];
+    // SAFETY: promised by the caller.
+    check(unsafe { raw(xen::HYPERVISOR_MMUEXT_OP, args) }).map(drop)
+}
+
 /// Registers the exception handlers; the table ends with an entry of zeroes.
 ///
 /// # Safety

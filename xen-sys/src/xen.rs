@@ -29,6 +29,7 @@ pub const MMUEXT_UNPIN_TABLE: u32 = 4;
 pub const MMUEXT_NEW_BASEPTR: u32 = 5;
 pub const MMUEXT_TLB_FLUSH_LOCAL: u32 = 6;
 pub const MMUEXT_INVLPG_LOCAL: u32 = 7;
+pub const MMUEXT_SET_LDT: u32 = 13;
 
 pub const UVMF_NONE: u64 = 0;
 pub const UVMF_TLB_FLUSH: u64 = 1;

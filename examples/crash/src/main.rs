@@ -7,11 +7,12 @@ extern crate alloc;
 
 use core::arch::asm;
 
+use minios::memory::address::Protection;
 use minios_std::{env, println, process::ExitCode, thread};
 
 minios_std::main!(main);
 
-const KINDS: [(&str, fn()); 16] = [
+const KINDS: [(&str, fn()); 17] = [
     ("panic", || panic!("on purpose")),
     ("index", index),
     ("oom", out_of_memory),
@@ -26,6 +27,7 @@ const KINDS: [(&str, fn()); 16] = [
     ("privileged", privileged),
     ("breakpoint", breakpoint),
     ("selector", selector),
+    ("failsafe", failsafe),
     ("stack", || println!("{}", overflow(1))),
     ("thread", in_a_thread),
 ];
@@ -114,6 +116,24 @@ fn breakpoint() {
 fn selector() {
     // SAFETY: none: the fault is the purpose.
     unsafe { asm!("mov ds, {0:e}", in(reg) 0x1234) };
+}
+
+/// Leaves a selector in DS whose descriptor is gone: when another vCPU has run in between (`xl vcpu-pin` makes it so), Xen
+/// can not load it again, and calls the failsafe callback.
+fn failsafe() {
+    let mut page = minios::memory::pages::alloc(0).expect("there is memory").cast::<u64>();
+    // SAFETY: a fresh page. A flat data segment of privilege level 3.
+    unsafe { *page.as_mut() = 0x00cf_f300_0000_ffff };
+    let address = page.as_ptr() as u64;
+    // SAFETY: nobody else uses the page; a descriptor table must not be writable.
+    unsafe { minios::memory::paging::change(address, 1, Some(Protection::Read)) }.expect("Xen allows it");
+    // SAFETY: no selector refers to the table yet.
+    unsafe { minios::hypercall::set_ldt(address, 1) }.expect("Xen takes the table");
+    // SAFETY: none: the fault is the purpose.
+    unsafe { asm!("mov ds, {0:e}", in(reg) 7) };
+    // SAFETY: none: the fault is the purpose.
+    unsafe { minios::hypercall::set_ldt(0, 0) }.expect("Xen takes the table away");
+    thread::sleep(core::time::Duration::from_secs(20));
 }
 
 #[inline(never)]
