@@ -174,7 +174,7 @@ class Guest:
             entry = domains().get(self.name)
             check(entry, f"{self.name} is gone although it was to be preserved")
             return entry[2] or ("c" in entry[1] and "crash")
-        found = wait_until(state, f"{self.name} ends", timeout, 0.1)
+        found = wait_until(state, f"{self.name} ends", timeout, 0.2)
         equal(found, reason, f"the end of {self.name} as xl sees it")
         return self.console()
 

@@ -51,9 +51,14 @@ def xl_shutdown_reaches_an_application_that_does_not_watch_for_it():
 def shutdown_and_reboot_are_heard_at_once_after_the_start():
     for order, reason in (("shutdown", "poweroff"), ("reboot", "reboot")):
         with Guest("httpd", paused=True) as guest:
-            run("xl", order, guest.name)
+            # xl waits for the guest to acknowledge the order.
+            xl = threading.Thread(target=run, args=("xl", order, guest.name), daemon=True)
+            xl.start()
+            wait_until(lambda: guest.store("control/shutdown"), "xl writes its order")
             guest.xl("unpause")
             guest.ended(reason)
+            xl.join(10)
+            check(not xl.is_alive(), f"xl {order} does not see that it was acknowledged")
 
 
 class Traffic:
