@@ -79,7 +79,7 @@ mod tests {
     }
 
     /// The status of a request, and what the body would be.
-    fn fetch(site: &VfsSite, target: &str) -> (u16, String) {
+    fn fetch(site: &VfsSite<Vfs>, target: &str) -> (u16, String) {
         let mut reader = RequestReader::new(Limits::default());
         let request = format!("GET {target} HTTP/1.0\r\n\r\n");
         reader.space()[..request.len()].copy_from_slice(request.as_bytes());
