@@ -2,7 +2,7 @@
 
 import re
 
-from harness import Guest, check, equal, output
+from harness import Guest, check, equal, output, wait_until
 from suite import test
 
 # What the report's first line has to match, by the example's argument.
@@ -10,20 +10,19 @@ REPORTS = {
     "panic": r"PANIC: on purpose, thread main",
     "index": r"PANIC: index out of bounds: the len is 3 but the index is 8",
     "oom": r"PANIC: .*(memory|alloc)",
-    "null": r"CRASH: page fault \(vector 14, error 0x0\)[^\n]*\naddress 0x0000000000000010: a read found nothing",
-    "unmapped": r"CRASH: page fault [^\n]*\naddress 0xffffc00000000000: a read found nothing mapped there",
+    "null": r"CRASH: page fault \(vector 14, error 0x0\)[^\n]*\naddress 0x0000000000000010: reading finds nothing",
+    "unmapped": r"CRASH: page fault [^\n]*\naddress 0xffffc00000000000: reading finds nothing mapped there",
     "non-canonical": r"CRASH: general protection fault \(vector 13",
-    "write-code": r"CRASH: page fault \(vector 14, error 0x3\)[^\n]*\naddress 0xffffffff8\w+: a write is not allowed",
-    "write-constant": r"CRASH: page fault \(vector 14, error 0x3\)[^\n]*\naddress 0xffffffff8\w+: a write is not allowed",
-    "execute-data": r"CRASH: page fault [^\n]*\naddress 0x\w+: a(n)? execute is not allowed there",
+    "write-code": r"CRASH: page fault \(vector 14, error 0x3\)[^\n]*\naddress 0xffffffff8\w+: writing is not allowed",
+    "write-constant": r"CRASH: page fault \(vector 14, error 0x3\)[^\n]*\naddress 0xffffffff8\w+: writing is not allowed",
+    "execute-data": r"CRASH: page fault [^\n]*\naddress 0x\w+: executing is not allowed there",
     "divide": r"CRASH: divide error \(vector 0",
     "opcode": r"CRASH: invalid opcode \(vector 6",
     "privileged": r"CRASH: general protection fault \(vector 13",
+    "selector": r"CRASH: general protection fault \(vector 13, error 0x1234\)",
     "breakpoint": r"CRASH: breakpoint \(vector 3",
     "thread": r"PANIC: in a thread, thread doomed",
 }
-# In these the fault itself is in a function of the example.
-NAMED = {kind: "crash::" for kind in REPORTS}
 
 
 def crash(kind):
@@ -43,7 +42,7 @@ def report_test(kind, pattern):
                 check(re.search(rf"\b{register} [0-9a-f]{{16}}\b", console), f"no register {register}")
         backtrace = console.partition("backtrace:")[2]
         check(backtrace, "no backtrace")
-        check(NAMED[kind] in backtrace, f"the backtrace names no function of {NAMED[kind]}")
+        check("crash::" in backtrace, "the backtrace names no function of the example")
     body.__name__ = f"the_crash_{kind.replace('-', '_')}_is_reported_with_its_place"
     body.__module__ = __name__
     test(timeout=40)(body)
@@ -60,10 +59,18 @@ def an_overflowing_stack_ends_the_guest_as_crashed():
 
 
 @test()
-def a_bad_segment_selector_ends_in_the_failsafe_callback():
-    with Guest("crash", cmdline="-- selector") as guest:
-        console = guest.ended("crash")
-        check("CRASH" in console or "did no harm" in console, "neither report nor survival")
+def a_segment_that_xen_can_no_longer_load_ends_in_the_failsafe_callback():
+    # Another vCPU has to run in between: dom0's, once both have one CPU alone.
+    try:
+        with Guest("crash", cmdline="-- failsafe", paused=True) as guest:
+            for domain in (guest.name, "Domain-0"):
+                output("xl", "vcpu-pin", domain, "0", "0")
+            guest.xl("unpause")
+            console = guest.ended("crash")
+            check(re.search(r"CRASH: general protection fault \(vector 13", console), "no report of the fault")
+            check("backtrace:" in console, "no backtrace")
+    finally:
+        output("xl", "vcpu-pin", "Domain-0", "0", "all")
 
 
 @test()
@@ -85,8 +92,5 @@ def exit_code_zero_is_a_poweroff():
 @test()
 def on_crash_destroy_is_obeyed_by_xl():
     with Guest("crash", 'on_crash="destroy"', cmdline="-- panic", keep=False) as guest:
-        for _ in range(100):
-            if guest.find_domid() is None:
-                break
-        check(guest.name not in output("xl", "list"), "the crashed domain was not destroyed")
+        wait_until(lambda: guest.find_domid() is None, "xl destroys the crashed domain")
         guest.expect("PANIC: on purpose")
