@@ -70,6 +70,14 @@ impl Disk {
             value: format!("{value}"),
             expected,
         };
+        device.prefetch_backend(&[
+            "sector-size",
+            "physical-sector-size",
+            "info",
+            "mode",
+            "feature-barrier",
+            "feature-flush-cache",
+        ]);
         if device.read_backend("sectors")?.is_none() {
             return Err(DeviceError::Missing { path: format!("{} back end key sectors", device.name()) });
         }

@@ -38,6 +38,7 @@ impl Core {
     /// Polls the dirty flows of an interface until they have nothing more to send or the device has no room.
     pub(crate) fn send_dirty<D: Device>(&mut self, link: usize, port: &mut Port<D>) {
         self.links[link].blocked = false;
+        self.links[link].announce(self.now, port);
         // Each flow that is dirty now has a few turns; what is left waits for the next poll.
         let mut turns = 4 * self.links[link].dirty.len() + 16;
         while turns > 0

@@ -68,6 +68,8 @@ pub(crate) struct Link {
     pub(crate) blocked: bool,
     pub(crate) fragments: FragmentPorts,
     pub(crate) lease: Option<Lease>,
+    /// Addresses that the neighbours have been told of.
+    pub(crate) announced: Vec<IpCidr>,
     /// Name servers that routers advertise, and until when.
     pub(crate) advertised_dns: Vec<(IpAddr, Instant)>,
 }
@@ -165,6 +167,7 @@ impl Link {
             blocked: false,
             fragments: FragmentPorts::default(),
             lease: None,
+            announced: Vec::new(),
             advertised_dns: Vec::new(),
         }
     }

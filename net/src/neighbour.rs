@@ -7,9 +7,11 @@ use smoltcp::phy::{Device, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
-    Icmpv6Packet, Icmpv6Repr, IpAddress, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr,
-    NdiscRepr,
+    Icmpv6Packet, Icmpv6Repr, IpAddress, IpCidr, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr,
+    NdiscNeighborFlags, NdiscRepr,
 };
+
+use alloc::vec::Vec;
 
 use crate::device::Port;
 use crate::link::Link;
@@ -35,6 +37,24 @@ impl Link {
                 self.ask_ipv6(EthernetAddress(mac), source, hop, now, port);
             }
             _ => {}
+        }
+    }
+
+    /// Tells the neighbours of addresses that are new (RFC 5227 section 2.3, RFC 4861 section 7.2.6). Who asked for one before
+    /// it was there would else ask again only after a second.
+    pub(crate) fn announce<D: Device>(&mut self, now: Instant, port: &mut Port<D>) {
+        let Some(mac) = self.mac.filter(|_| self.up) else { return };
+        let mac = EthernetAddress(mac);
+        let addresses = self.iface.ip_addrs();
+        self.announced.retain(|known| addresses.contains(known));
+        let new: Vec<IpCidr> =
+            addresses.iter().filter(|cidr| !self.announced.contains(cidr)).copied().collect();
+        for cidr in new {
+            match cidr.address() {
+                IpAddress::Ipv4(address) => ask_ipv4(mac, address, address, now, port),
+                IpAddress::Ipv6(address) => self.advertise_ipv6(mac, address, now, port),
+            }
+            self.announced.push(cidr);
         }
     }
 
@@ -64,12 +84,41 @@ impl Link {
         now: Instant,
         port: &mut Port<D>,
     ) {
-        let Some(token) = port.transmit(now, None) else { return };
         // The solicited-node group of RFC 4291.
         let [.., x, y, z] = hop.octets();
         let dst = Ipv6Address::from([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, x, y, z]);
-        let icmp =
-            Icmpv6Repr::Ndisc(NdiscRepr::NeighborSolicit { target_addr: hop, lladdr: Some(mac.into()) });
+        let solicit = NdiscRepr::NeighborSolicit { target_addr: hop, lladdr: Some(mac.into()) };
+        let to = EthernetAddress([0x33, 0x33, 0xff, x, y, z]);
+        self.send_ndisc((mac, to), (source, dst), solicit, now, port);
+    }
+
+    fn advertise_ipv6<D: Device>(
+        &self,
+        mac: EthernetAddress,
+        address: Ipv6Address,
+        now: Instant,
+        port: &mut Port<D>,
+    ) {
+        let all_nodes = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+        let advertise = NdiscRepr::NeighborAdvert {
+            flags: NdiscNeighborFlags::OVERRIDE,
+            target_addr: address,
+            lladdr: Some(mac.into()),
+        };
+        let to = EthernetAddress([0x33, 0x33, 0, 0, 0, 1]);
+        self.send_ndisc((mac, to), (address, all_nodes), advertise, now, port);
+    }
+
+    fn send_ndisc<D: Device>(
+        &self,
+        (mac, to): (EthernetAddress, EthernetAddress),
+        (source, dst): (Ipv6Address, Ipv6Address),
+        message: NdiscRepr<'_>,
+        now: Instant,
+        port: &mut Port<D>,
+    ) {
+        let Some(token) = port.transmit(now, None) else { return };
+        let icmp = Icmpv6Repr::Ndisc(message);
         let ip = Ipv6Repr {
             src_addr: source,
             dst_addr: dst,
@@ -77,7 +126,6 @@ impl Link {
             payload_len: icmp.buffer_len(),
             hop_limit: 255,
         };
-        let to = EthernetAddress([0x33, 0x33, 0xff, x, y, z]);
         let ethernet = EthernetRepr { src_addr: mac, dst_addr: to, ethertype: EthernetProtocol::Ipv6 };
         token.consume(ETHERNET + ip.buffer_len() + icmp.buffer_len(), |frame| {
             ethernet.emit(&mut EthernetFrame::new_unchecked(&mut *frame));

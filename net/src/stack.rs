@@ -131,6 +131,7 @@ impl<D: Device> Stack<D> {
         link.caps = caps;
         link.mac = Some(mac);
         link.up = true;
+        link.announced.clear();
         let lease = link.lease.take();
         link.set_lease(lease);
         self.ports[interface.0] = Port::Device(device);

@@ -308,3 +308,31 @@ fn addresses_and_localhost_need_no_server() {
     assert_eq!(sim.stacks[0].dns_query("example.com"), Err(Error::NoNameServer));
     assert_eq!(sim.stacks[0].dns_query("no host"), Err(Error::InvalidInput("not a host name")));
 }
+
+#[test]
+fn new_addresses_are_announced_once_and_again_on_a_new_device() {
+    let mut sim = Sim::new(1, 3);
+    let seen: std::rc::Rc<std::cell::RefCell<Vec<ArpRepr>>> = Default::default();
+    let theirs = seen.clone();
+    let record = move |_: usize, frame: &[u8]| {
+        if let Ok(packet) = ArpPacket::new_checked(&frame[14..])
+            && frame[12..14] == [8, 6]
+        {
+            theirs.borrow_mut().push(ArpRepr::parse(&packet).unwrap());
+        }
+        true
+    };
+    sim.wires[0].borrow_mut().filter = Some(Box::new(record));
+    sim.run_for(5_000_000_000);
+    assert_eq!(seen.borrow().len(), 1);
+    let ArpRepr::EthernetIpv4 { source_protocol_addr, target_protocol_addr, .. } = seen.borrow()[0] else {
+        panic!("not an ARP packet for IPv4")
+    };
+    assert_eq!(source_protocol_addr, Ipv4Addr::new(10, 0, 0, 1));
+    assert_eq!(target_protocol_addr, source_protocol_addr);
+    let interface = sim.stacks[0].interfaces()[1].index;
+    let device = sim.stacks[0].remove_device(interface).unwrap();
+    sim.stacks[0].replace_device(interface, device, mac(1)).unwrap();
+    sim.run_for(5_000_000_000);
+    assert_eq!(seen.borrow().len(), 2);
+}

@@ -303,11 +303,16 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         if self.queues.is_none() {
             return Ok(());
         }
-        let state = if self.error.is_some() { State::Closed } else { State::Closing };
-        let closed = self.device.publish(&[], state).and_then(|()| {
-            let wanted = [State::Closing, State::Closed, State::Unknown];
-            self.device.wait_backend(&wanted, "back end in Closing", Some(deadline))
-        });
+        let mut state = if self.error.is_some() { State::Closed } else { State::Closing };
+        let mut wanted = &[State::Closing, State::Closed, State::Unknown][..];
+        if self.device.backend_state() == Ok(State::Closing) {
+            // It lets go of our pages when it sees us close, and its state already is what would tell so.
+            (state, wanted) = (State::Closed, &wanted[1..]);
+        }
+        let closed = self
+            .device
+            .publish(&[], state)
+            .and_then(|()| self.device.wait_backend(wanted, "back end that lets go", Some(deadline)));
         self.disconnect();
         self.device.retract(&CONNECTION_KEYS)?;
         self.device.publish(&[], State::Closed)?;

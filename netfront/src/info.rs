@@ -39,6 +39,13 @@ pub struct Info {
 impl Info {
     /// Reads both directories. The back end is in `InitWait`, so its keys are there.
     pub(crate) fn read<D: Device>(device: &D) -> Result<Self, NetError> {
+        device.prefetch_backend(&[
+            "feature-rx-copy",
+            "feature-sg",
+            "feature-no-csum-offload",
+            "feature-ipv6-csum-offload",
+            "feature-gso-tcpv4",
+        ]);
         if !device.backend_feature("feature-rx-copy")? {
             return Err(NetError::Unsupported { device: device.name().into(), feature: "feature-rx-copy" });
         }

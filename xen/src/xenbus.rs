@@ -154,6 +154,10 @@ pub trait Device {
         deadline_ns: Option<u64>,
     ) -> Result<State, DeviceError>;
 
+    /// The caller is about to read these keys of the back end's directory: an implementation that has to ask somebody may ask
+    /// for all at once.
+    fn prefetch_backend(&self, _keys: &[&str]) {}
+
     /// A number of the back end's directory: `default` if missing, an error if malformed.
     fn backend_number(&self, key: &'static str, default: u64) -> Result<u64, DeviceError> {
         match self.read_backend(key)? {

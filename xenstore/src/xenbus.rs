@@ -1,12 +1,14 @@
 //! A device's directories in XenStore, for its front-end driver.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::cell::OnceCell;
+use core::cell::{OnceCell, RefCell};
 
 use xen::xenbus::{Device, DeviceError, State};
 use xen::{DomId, Platform, SharedMemory};
+use xen_sys::io::xs_wire::{XS_READ, XS_WRITE};
 
 use crate::{Errno, Error, Watch, XenStore};
 
@@ -20,6 +22,8 @@ pub struct XenbusDevice<P: Platform, M: SharedMemory> {
     /// `/local/domain/0/backend/vif/5/0`
     backend: String,
     backend_domain: DomId,
+    /// What was asked for ahead; each key is given out once.
+    prefetched: RefCell<BTreeMap<String, Option<String>>>,
     /// Made at the first wait, and kept.
     backend_watch: OnceCell<Watch<P, M>>,
 }
@@ -62,6 +66,7 @@ impl<P: Platform, M: SharedMemory> XenbusDevice<P, M> {
             path,
             backend,
             backend_domain: DomId::new(backend_domain),
+            prefetched: RefCell::new(BTreeMap::new()),
             backend_watch: OnceCell::new(),
         })
     }
@@ -104,21 +109,50 @@ impl<P: Platform, M: SharedMemory> Device for XenbusDevice<P, M> {
         find(&self.store, format!("{}/{key}", self.path))
     }
 
+    fn prefetch_backend(&self, keys: &[&str]) {
+        let request = |key: &&str| {
+            let path = format!("{}/{key}", self.backend);
+            let pending = self.store.submit(XS_READ, &[path.as_bytes(), b"\0"]).ok()?;
+            Some((key.to_string(), pending))
+        };
+        let pending: Vec<_> = keys.iter().filter_map(request).collect();
+        let mut prefetched = BTreeMap::new();
+        for (key, request) in pending {
+            // What failed is asked for again, and fails with its own message.
+            match request.wait() {
+                Ok(value) => drop(prefetched.insert(key, String::from_utf8(value).ok())),
+                Err(error) if error.is_missing() => drop(prefetched.insert(key, None)),
+                Err(_) => {}
+            }
+        }
+        *self.prefetched.borrow_mut() = prefetched;
+    }
+
     fn read_backend(&self, key: &str) -> Result<Option<String>, DeviceError> {
+        if let Some(value) = self.prefetched.borrow_mut().remove(key) {
+            return Ok(value);
+        }
         find(&self.store, format!("{}/{key}", self.backend))
     }
 
     fn publish(&self, keys: &[(&str, &str)], state: State) -> Result<(), DeviceError> {
         self.store
             .transaction(|transaction| {
-                for (key, value) in keys {
+                // All are on their way before the first answer is waited for.
+                let mut pending = Vec::with_capacity(keys.len() + 1);
+                let state = state.raw().to_string();
+                for (key, value) in keys.iter().chain([&("state", state.as_str())]) {
                     let path = format!("{}/{key}", self.path);
-                    transaction.write(&path, value).map_err(|error| StoreError(store_error(&path, error)))?;
+                    let parts: [&[u8]; 3] = [path.as_bytes(), b"\0", value.as_bytes()];
+                    match transaction.submit(XS_WRITE, &parts) {
+                        Ok(request) => pending.push((path, request)),
+                        Err(error) => return Err(StoreError(store_error(&path, error))),
+                    }
                 }
-                let path = format!("{}/state", self.path);
-                transaction
-                    .write(&path, state.raw().to_string())
-                    .map_err(|error| StoreError(store_error(&path, error)))
+                for (path, request) in pending {
+                    request.wait().map_err(|error| StoreError(store_error(&path, error)))?;
+                }
+                Ok(())
             })
             .map_err(|StoreError(error)| match error {
                 DeviceError::Store { path, error } if path.is_empty() => {

@@ -44,10 +44,13 @@ struct Server {
 
 fn main() -> Result<(), String> {
     let root = env::args().first().map_or("/", String::as_str);
+    // The network's back end and the disk's are waited for at the same time.
+    let network = thread::spawn(net::up).map_err(|error| error.to_string())?;
     let tree = files::tree().map_err(|error| error.to_string())?;
     tree.read_dir(root).map_err(|error| error.to_string())?;
     let site: Arc<Site> = Arc::new(VfsSite::new(tree, root));
 
+    network.join().map_err(|error| error.to_string())?;
     let options = TcpOptions { rx_buffer: 4 << 10, tx_buffer: 16 << 10, ..TcpOptions::default() };
     let listener = TcpListener::bind_with(PORT, BACKLOG, options).map_err(|error| error.to_string())?;
     match net::wait_configured(Some(Duration::from_secs(10))) {
