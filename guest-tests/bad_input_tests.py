@@ -5,8 +5,9 @@ import re
 import signal
 import time
 
-from harness import Failure, Guest, check, equal, output, run, store_read, store_write, vif, vifs, wait_until
-from http_client import SERVER, get, httpd, is_serving, wait_serving
+from harness import Failure, Guest, check, equal, output, run, store_write, vif, vifs, wait_until
+from example_tests import echo_both
+from http_client import get, httpd, is_serving, wait_serving
 from suite import test
 
 
@@ -49,21 +50,22 @@ def a_log_level_that_does_not_exist_is_named():
         check("loglevel=loud" in guest.ended("poweroff"), "no warning")
 
 
-@test(timeout=90)
-def malformed_network_options_are_named():
-    for option in ("ip=10.0.0.999/24", "ip=10.0.0.2", "ip=10.0.0.2/33", "ip=fish", "gateway=10.0.0", "dns=1.2.3.4.5"):
-        line = option if option.startswith("ip=") else f"ip=10.0.0.9/24 {option}"
-        with Guest("echo", vifs(vif(9)), cmdline=line) as guest:
-            key, value = option.split("=")
-            guest.expect(rf"(WARN|ERROR).*{re.escape(key)}.*{re.escape(value)}|exit code", 20)
-            console = guest.console()
-            check(value in console and key in console, f"`{option}` is not named")
-            guest.never_said()
+@test()
+def malformed_network_options_are_named_and_the_others_count():
+    wrong = {"ip": ["10.0.0.999/24", "10.0.0.3", "10.0.0.4/33", "fish"], "gateway": ["10.0.0"], "dns": ["1.2.3.4.5", "name"]}
+    words = (f"{key}={','.join(values)}" for key, values in wrong.items())
+    with Guest("echo", vifs(vif(9)), cmdline=" ".join(words).replace("fish", "fish,10.0.0.9/24")) as guest:
+        guest.expect("port 7")
+        for key, values in wrong.items():
+            for value in values:
+                guest.expect(rf"WARN.*\b{key}={re.escape(value)} ")
+        echo_both("10.0.0.9")
+        guest.never_said()
 
 
 @test(timeout=90)
 def malformed_mounts_are_named():
-    for spec in ("xvda", "xvda:relative", "xvdz:/", "xvda:/:zfs", "initrd:/", ":/", ""):
+    for spec in ("xvda", "xvdz:/", "xvda:/:zfs", "initrd:/", ""):
         with Guest("httpd", cmdline=f"ip=10.0.0.2/24 mount={spec}") as guest:
             console = guest.ended("crash")
             check(f"mount={spec}" in console, f"`mount={spec}` is not named")
@@ -93,7 +95,7 @@ def broken_before_it_starts(config, path_of, value, *overrides, cmdline=None):
 
 @test(timeout=90)
 def malformed_values_of_a_vif_are_named_with_their_path():
-    for key, value in (("mac", "no:mac:at:all"), ("mac", ""), ("mac", None), ("backend", "nowhere"), ("backend-id", "-1"), ("backend-id", "99999999")):
+    for key, value in (("mac", "no:mac:at:all"), ("mac", None), ("backend", "nowhere"), ("backend-id", "-1")):
         guest, path = broken_before_it_starts("echo", lambda guest: guest.path(f"device/vif/0/{key}"), value, vifs(vif(9)), cmdline="ip=10.0.0.9/24")
         with guest:
             # A path that leads nowhere is no malformed value: the back end there is unknown.

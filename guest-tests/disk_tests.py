@@ -68,6 +68,11 @@ def sixty_four_megabytes_are_written_flushed_and_verified_again_from_dom0():
     os.remove(image)
 
 
+def put(file, offset, data):
+    file.seek(offset)
+    file.write(data)
+
+
 def flip(file):
     """The next byte with its last bit turned; the file stays where it was."""
     at = file.tell()
@@ -161,13 +166,16 @@ def what_is_no_ext4_is_refused_with_a_reason():
 @test(timeout=120)
 def an_ext4_damaged_in_its_superblock_or_cut_off_is_refused_or_served_without_harm():
     image = scratch("damaged.img")
-    for offset, what in ((0x18, "block size"), (0x20, "blocks per group"), (0x28, "inodes per group"), (0x58, "inode size")):
-        shutil.copyfile(host_file("site.img"), image)
+    shutil.copyfile(host_file("site.img"), image)
+    # Log of the block size, blocks per group, inodes per group, inode size.
+    for offset in (0x18, 0x20, 0x28, 0x58):
         with open(image, "r+b") as file:
             file.seek(1024 + offset)
-            file.write(b"\xff\xff")
+            right = file.read(2)
+            put(file, 1024 + offset, b"\xff\xff")
         refused(image)
-    shutil.copyfile(host_file("site.img"), image)
+        with open(image, "r+b") as file:
+            put(file, 1024 + offset, right)
     with open(image, "r+b") as file:
         file.truncate(100 * 1024)
     refused(image)

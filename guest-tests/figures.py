@@ -3,7 +3,7 @@
 import re
 import time
 
-from harness import Failure, Guest, check, domains, output, wait_until
+from harness import Failure, Guest, check, output
 from http_client import SERVER, get, httpd, is_serving, wait_serving
 from suite import figure, test
 

@@ -4,8 +4,8 @@ import re
 import threading
 import time
 
-from harness import Failure, Guest, check, domains, equal, output, run, store_read, wait_until
-from http_client import SERVER, get, httpd, is_serving, wait_serving
+from harness import Failure, Guest, check, domains, equal, output, run, wait_until
+from http_client import get, httpd, wait_serving
 from suite import test
 
 
