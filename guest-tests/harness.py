@@ -79,7 +79,7 @@ def store_read(path):
 
 
 def store_write(path, value):
-    output("xenstore-write", path, value)
+    output("xenstore-write", "--", path, value)
 
 
 def store_list(path):
