@@ -169,9 +169,12 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         Ok(if carrier { link } else { Link::NoCarrier })
     }
 
-    /// Takes notice of a state of the back end. When it is closing, the connection is given up and the device closed.
+    /// Takes notice of a state of the back end. When it is closing, the connection is given up and the device closed, which
+    /// waits for the back end to let go of its pages.
     pub fn backend_changed(&mut self, state: State) -> Result<Link, NetError> {
-        if matches!(state, State::Closing | State::Closed | State::Unknown) && self.queues.is_some() {
+        if state == State::Closing {
+            self.shut(self.platform.now_ns().saturating_add(self.config.timeout_ns))?;
+        } else if matches!(state, State::Closed | State::Unknown) && self.queues.is_some() {
             if self.error.is_none() {
                 self.device.publish(&[], State::Closing)?;
             }
@@ -303,21 +306,22 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         if self.queues.is_none() {
             return Ok(());
         }
-        let mut state = if self.error.is_some() { State::Closed } else { State::Closing };
-        let mut wanted = &[State::Closing, State::Closed, State::Unknown][..];
-        if self.device.backend_state() == Ok(State::Closing) {
-            // It lets go of our pages when it sees us close, and its state already is what would tell so.
-            (state, wanted) = (State::Closed, &wanted[1..]);
-        }
-        let closed = self
-            .device
-            .publish(&[], state)
-            .and_then(|()| self.device.wait_backend(wanted, "back end that lets go", Some(deadline)));
+        let closed = if self.device.backend_state()? == State::Closing {
+            // It lets go of our pages when it sees us close, and only `Closed` tells that it has.
+            let told = self.device.publish(&[], State::Closed).map_err(NetError::from);
+            told.and_then(|()| self.poll_backend(&[State::Closed, State::Unknown], "back end in Closed", deadline))
+        } else {
+            let state = if self.error.is_some() { State::Closed } else { State::Closing };
+            let wanted = [State::Closing, State::Closed, State::Unknown];
+            let told = self.device.publish(&[], state);
+            told.and_then(|()| self.device.wait_backend(&wanted, "back end in Closing", Some(deadline)))
+                .map(drop)
+                .map_err(NetError::from)
+        };
         self.disconnect();
         self.device.retract(&CONNECTION_KEYS)?;
         self.device.publish(&[], State::Closed)?;
-        closed?;
-        Ok(())
+        closed
     }
 
     /// Frees rings, buffers and event channel; what the back end still maps is leaked.
