@@ -22,7 +22,7 @@ def test(timeout=60):
 
 def figure(name, value, unit):
     """Something measured."""
-    text = f"{value:.1f}" if isinstance(value, float) else str(value)
+    text = f"{value:.2f}" if isinstance(value, float) else str(value)
     FIGURES.append((name, text, unit))
     print(f"figure {name} {text} {unit}", flush=True)
 
