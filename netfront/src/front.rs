@@ -309,7 +309,9 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         let closed = if self.device.backend_state()? == State::Closing {
             // It lets go of our pages when it sees us close, and only `Closed` tells that it has.
             let told = self.device.publish(&[], State::Closed).map_err(NetError::from);
-            told.and_then(|()| self.poll_backend(&[State::Closed, State::Unknown], "back end in Closed", deadline))
+            told.and_then(|()| {
+                self.poll_backend(&[State::Closed, State::Unknown], "back end in Closed", deadline)
+            })
         } else {
             let state = if self.error.is_some() { State::Closed } else { State::Closing };
             let wanted = [State::Closing, State::Closed, State::Unknown];
