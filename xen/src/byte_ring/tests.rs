@@ -15,7 +15,7 @@ fn pair(world: &World, index: u32) -> (SharedPage<FakeXen>, MappedPage) {
 #[test]
 fn bytes_arrive_in_order_for_every_pair_of_chunk_sizes() {
     let world = World::new();
-    let limit = if cfg!(miri) { 9 } else { 70 };
+    let limit = if cfg!(miri) { 4 } else { 70 };
     for write in 1..limit {
         for read in 1..limit {
             let (ours, theirs) = pair(&world, u32::MAX - 100);

@@ -30,7 +30,9 @@ fn requests_and_responses_cross_in_order_over_both_wraps() {
     for start in [0, 200, u32::MAX - 300, u32::MAX] {
         let (mut front, mut back) = pair(&world, start);
         let (mut sent, mut answered) = (0u16, 0u16);
-        for batch in 1..=256u16 {
+        let batches: std::vec::Vec<u16> =
+            if cfg!(miri) { [1, 2, 255, 256].into() } else { (1..=256).collect() };
+        for batch in batches {
             for _ in 0..batch {
                 front.push(request(sent)).expect("the ring is empty");
                 sent = sent.wrapping_add(1);

@@ -29,7 +29,7 @@ pub struct Part {
 }
 
 /// Runs a part. That it cannot run at all is a failure like any other.
-pub fn run(name: &str, work: fn(&mut Part) -> Result<()>) -> Report {
+pub fn run(name: &str, work: impl FnOnce(&mut Part) -> Result<()>) -> Report {
     let log = logs().join(format!("{}.log", name.replace(' ', "-")));
     let mut part = Part { report: Report::default(), name: name.to_owned(), log };
     let prepared = fs::create_dir_all(logs()).and_then(|()| File::create(&part.log));
