@@ -215,6 +215,9 @@ pub(crate) fn wait(wanted: &[(Port, EventSeq)], deadline_ns: Option<u64>) -> Wak
             })
         };
         if moved(&ports) {
+            drop(ports);
+            // A peer that raises events without end must not keep the other threads from running (XSA-391).
+            thread::yield_now();
             return Wake::Event;
         }
         for (port, _) in wanted {

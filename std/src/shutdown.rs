@@ -59,24 +59,30 @@ pub(crate) fn start() {
 
 fn serve() {
     let Some(store) = store::store() else { return };
-    let outcome = Control::new(store).and_then(|control| {
-        loop {
-            match control.next(None)? {
-                Some(Request::Poweroff | Request::Halt) => obey("shutdown"),
-                Some(Request::Reboot) => {
-                    REBOOT.store(true, Ordering::Relaxed);
-                    obey("reboot");
-                }
-                Some(Request::Suspend) => log::warn!("xl asks to suspend, which this guest does not do"),
-                Some(Request::Unknown(word)) => {
-                    log::warn!("control/shutdown holds `{word}`, which is unknown")
-                }
-                None => {}
-            }
-        }
-    });
-    if let Err::<(), _>(error) = outcome {
+    loop {
+        let Err(error) = listen(store) else { return };
         log::warn!("xl shutdown is not heard: {error}");
+        if matches!(error, xenstore::Error::Broken(_)) {
+            return;
+        }
+        // The new watch fires at once: nothing is missed.
+        thread::sleep(Duration::from_secs(5));
+    }
+}
+
+fn listen(store: &store::Store) -> Result<(), xenstore::Error> {
+    let control = Control::new(store)?;
+    loop {
+        match control.next(None)? {
+            Some(Request::Poweroff | Request::Halt) => obey("shutdown"),
+            Some(Request::Reboot) => {
+                REBOOT.store(true, Ordering::Relaxed);
+                obey("reboot");
+            }
+            Some(Request::Suspend) => log::warn!("xl asks to suspend, which this guest does not do"),
+            Some(Request::Unknown(word)) => log::warn!("control/shutdown holds `{word}`, which is unknown"),
+            None => {}
+        }
     }
 }
 

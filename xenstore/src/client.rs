@@ -122,6 +122,9 @@ impl<P: Platform, M: SharedMemory> Shared<P, M> {
             }
             if pumped == Pumped::All {
                 last = self.port.wait(seen, deadline_ns) == Wake::TimedOut;
+            } else {
+                // A xenstored that writes without end must not keep the other threads from running.
+                self.platform.wait(&[], Some(self.platform.now_ns()));
             }
         }
     }

@@ -20,8 +20,8 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Answers are collected up to here before they are written.
 const BATCH: usize = 8 * 1024;
-/// A file is read in pieces of so many bytes.
-const PIECE: usize = 16 * 1024;
+/// A file is read in pieces of so many bytes: what one request to a disk can carry.
+const PIECE: usize = 44 * 1024;
 
 pub fn serve(stream: &TcpStream, site: &Site, server: &Server) {
     stream.set_read_timeout(Some(IDLE));
@@ -138,6 +138,8 @@ impl Connection<'_> {
                 self.send()?;
             }
         }
+        // Between requests a connection needs little.
+        self.out.shrink_to(BATCH);
         Ok(())
     }
 

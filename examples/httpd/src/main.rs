@@ -47,7 +47,10 @@ fn main() -> Result<(), String> {
     // The network's back end and the disk's are waited for at the same time.
     let network = thread::spawn(net::up).map_err(|error| error.to_string())?;
     let tree = files::tree().map_err(|error| error.to_string())?;
-    tree.read_dir(root).map_err(|error| error.to_string())?;
+    let kind = tree.metadata(root).map_err(|error| error.to_string())?.kind;
+    if kind != files::Kind::Directory {
+        return Err(alloc::format!("`{root}` is not a directory"));
+    }
     let site: Arc<Site> = Arc::new(VfsSite::new(tree, root));
 
     network.join().map_err(|error| error.to_string())?;
@@ -83,7 +86,7 @@ fn main() -> Result<(), String> {
 
 /// Bytes that a connection may have on the way: the more memory, the more, since it bounds how fast a file is sent.
 fn send_buffer() -> usize {
-    let share = (stats::now().free_pages * 4096 / 400).clamp(16 << 10, 64 << 10);
+    let share = (stats::now().free_pages * 4096 / 400).clamp(32 << 10, 64 << 10);
     1 << share.ilog2()
 }
 

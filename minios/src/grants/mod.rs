@@ -50,6 +50,9 @@ impl Table {
             return Err(full);
         }
         let count = self.frames as usize + 1;
+        let first = (self.frames * ENTRIES_PER_PAGE as u32).max(GNTTAB_NR_RESERVED_ENTRIES);
+        let end = (self.frames + 1) * ENTRIES_PER_PAGE as u32;
+        self.free.try_reserve((end - first) as usize).map_err(|_| GrantError::OutOfMemory)?;
         let mut frames = Vec::new();
         frames.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
         frames.resize(count, 0u64);
@@ -59,10 +62,7 @@ impl Table {
         // SAFETY: the area is reserved for the table, and this page of it is not mapped yet.
         unsafe { paging::map(address, core::iter::once(Mfn(frame)), Protection::ReadWrite) }
             .map_err(|_| GrantError::OutOfMemory)?;
-        let first = (self.frames * ENTRIES_PER_PAGE as u32).max(GNTTAB_NR_RESERVED_ENTRIES);
         self.frames += 1;
-        let end = self.frames * ENTRIES_PER_PAGE as u32;
-        self.free.try_reserve((end - first) as usize).map_err(|_| GrantError::OutOfMemory)?;
         self.free.extend((first..end).rev());
         Ok(())
     }

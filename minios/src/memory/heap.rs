@@ -40,6 +40,11 @@ unsafe impl Source for Pages {
     }
 }
 
+/// Blocks of pages are aligned to pages, and no further.
+fn is_large(layout: Layout) -> bool {
+    layout.size() >= LARGE && layout.align() <= xen_sys::PAGE_SIZE
+}
+
 struct Heap {
     small: TalcLock<spin::Mutex<()>, Pages>,
 }
@@ -50,7 +55,7 @@ static HEAP: Heap = Heap { small: TalcLock::new(Pages) };
 // SAFETY: both parts keep the contract: talc by its own, pages because the same test on the layout picks the same part.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if layout.size() >= LARGE {
+        if is_large(layout) {
             return pages::alloc(pages::order_for(layout.size()))
                 .map_or(core::ptr::null_mut(), NonNull::as_ptr);
         }
@@ -59,7 +64,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        if layout.size() >= LARGE {
+        if is_large(layout) {
             if let Some(block) = NonNull::new(pointer) {
                 // SAFETY: allocated above with the same size.
                 unsafe { pages::release(block, pages::order_for(layout.size())) }
@@ -71,17 +76,15 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if layout.size() < LARGE && new_size < LARGE {
-            // SAFETY: promised by the caller; both sizes are talc's.
-            return unsafe { self.small.realloc(pointer, layout, new_size) };
-        }
-        let large = layout.size() >= LARGE && new_size >= LARGE;
-        if large && pages::order_for(layout.size()) == pages::order_for(new_size) {
-            return pointer;
-        }
         let Ok(new_layout) = Layout::from_size_align(new_size, layout.align()) else {
             return core::ptr::null_mut();
         };
+        match (is_large(layout), is_large(new_layout)) {
+            // SAFETY: promised by the caller; both sizes are talc's.
+            (false, false) => return unsafe { self.small.realloc(pointer, layout, new_size) },
+            (true, true) if pages::order_for(layout.size()) == pages::order_for(new_size) => return pointer,
+            _ => {}
+        }
         // SAFETY: the layout has a size, promised by the caller.
         let new = unsafe { self.alloc(new_layout) };
         if !new.is_null() {

@@ -71,7 +71,7 @@ pub fn machine_frame(pfn: Pfn) -> Mfn {
 }
 
 /// Which page of ours a machine frame is.
-pub fn page_frame(mfn: Mfn) -> Pfn {
+pub(crate) fn page_frame(mfn: Mfn) -> Pfn {
     // SAFETY: Xen maps this table for every guest; the frame is one of ours, so it has an entry.
     Pfn(unsafe { *(MACHINE_TO_PHYS as *const u64).add(mfn.0 as usize) } as usize)
 }
@@ -89,6 +89,10 @@ fn readable(pfn: Pfn) -> *const u64 {
 
 /// Machine address and value of the entry for `address` in the table of `level`; `None` if a table above is missing.
 pub(super) fn entry(address: u64, level: u32) -> Option<(u64, Entry)> {
+    // Xen's own tables are not ours to follow.
+    if (256..272).contains(&index(address, 4)) {
+        return None;
+    }
     let mut table = TOP.load(Ordering::Relaxed) as *const u64;
     for above in (level + 1..=4).rev() {
         // SAFETY: `table` is a live page table with 512 entries.

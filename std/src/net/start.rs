@@ -16,6 +16,7 @@ use xen::{EventSeq, Events, Port};
 
 use super::{Device, DeviceStats, Error, Result, Stack, interface_name, options};
 use crate::store::{self, Device as _, State, XenbusDevice};
+use crate::time::Duration;
 
 /// The guest's network.
 pub(super) struct Network {
@@ -45,11 +46,11 @@ pub fn up() -> Result<()> {
 }
 
 pub(super) fn network() -> Result<&'static Network> {
-    if let Some(network) = NETWORK.get() {
+    if let Some(network) = NETWORK.get().filter(|network| network.poller.get().is_some()) {
         return Ok(network);
     }
     let _starting = STARTING.lock();
-    if let Some(network) = NETWORK.get() {
+    if let Some(network) = NETWORK.get().filter(|network| network.poller.get().is_some()) {
         return Ok(network);
     }
     let network = NETWORK.call_once(|| Box::new(connect()));
@@ -71,6 +72,8 @@ fn out_of_memory(error: thread::SpawnError) -> Error {
 
 fn connect() -> Network {
     let mut stack = Stack::new(random_u64());
+    // Connections in the backlog, and closed ones whose peer does not acknowledge, count here too.
+    stack.set_tcp_memory_limit(minios::memory::usage().free * 4096 / 8 * 3);
     let mut interfaces = Vec::new();
     let ids = store::devices("vif").unwrap_or_else(|error| {
         log::error!("network: {error}");
@@ -146,13 +149,14 @@ fn watch(id: u32, interface: IfIndex) {
     let (Some(network), Some(store)) = (NETWORK.get(), store::store()) else { return };
     let gone = [State::Closing, State::Closed, State::Unknown];
     loop {
-        let device = match XenbusDevice::new(store, "vif", id) {
-            Ok(device) => device,
-            Err(error) => return log::warn!("{name}: {error}"),
-        };
-        let state = match device.wait_backend(&gone, "back end that closes", None) {
+        let device = XenbusDevice::new(store, "vif", id);
+        let state = match device.and_then(|device| device.wait_backend(&gone, "back end that closes", None)) {
             Ok(state) => state,
-            Err(error) => return log::warn!("{name}: {error}"),
+            Err(error) => {
+                log::warn!("{name}: {error}");
+                thread::sleep(Duration::from_secs(5));
+                continue;
+            }
         };
         log::info!("{name}: the back end is {state:?}");
         let Some(mut front) = network.stack.lock().remove_device(interface) else { return };
@@ -168,6 +172,8 @@ fn watch(id: u32, interface: IfIndex) {
             if front.link() == Ok(Link::Failed) || front.device().backend_state() == Ok(State::Unknown) {
                 return log::warn!("{name}: {error}");
             }
+            // What fails at once, a broken XenStore too, must not keep the others from running.
+            thread::sleep(Duration::from_secs(1));
         }
         let mac = front.mac();
         match network.stack.lock().replace_device(interface, front, mac) {
