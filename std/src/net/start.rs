@@ -15,7 +15,7 @@ use spin::Once;
 use xen::{EventSeq, Events, Port};
 
 use super::{Device, DeviceStats, Error, Result, Stack, interface_name, options};
-use crate::store::{self, Device as _, State, XenbusDevice};
+use crate::store::{self, Device as _, DeviceError, State, XenbusDevice};
 use crate::time::Duration;
 
 /// The guest's network.
@@ -73,7 +73,7 @@ fn out_of_memory(error: thread::SpawnError) -> Error {
 fn connect() -> Network {
     let mut stack = Stack::new(random_u64());
     // Connections in the backlog, and closed ones whose peer does not acknowledge, count here too.
-    stack.set_tcp_memory_limit(minios::memory::usage().free * 4096 / 8 * 3);
+    stack.set_tcp_memory_limit(minios::memory::usage().free * 4096 / 2);
     let mut interfaces = Vec::new();
     let ids = store::devices("vif").unwrap_or_else(|error| {
         log::error!("network: {error}");
@@ -152,6 +152,8 @@ fn watch(id: u32, interface: IfIndex) {
         let device = XenbusDevice::new(store, "vif", id);
         let state = match device.and_then(|device| device.wait_backend(&gone, "back end that closes", None)) {
             Ok(state) => state,
+            // The toolstack has taken the device away.
+            Err(DeviceError::Missing { .. }) => return,
             Err(error) => {
                 log::warn!("{name}: {error}");
                 thread::sleep(Duration::from_secs(5));
