@@ -44,12 +44,8 @@ fn build() -> Result<Vfs> {
     }
     let mut tree = Vfs::new();
     for spec in &specs {
-        let mounted = mount(&mut tree, spec);
-        match &mounted {
-            Ok(()) => log::debug!("mount={spec}"),
-            Err(error) => log::error!("mount={spec}: {error}"),
-        }
-        mounted?;
+        mount(&mut tree, spec)?;
+        log::debug!("mount={spec}");
     }
     Ok(tree)
 }
