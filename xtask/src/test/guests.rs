@@ -51,10 +51,14 @@ const FAULTS: &[(&str, &str)] = &[
     ("privileged", "CRASH: "),
     ("breakpoint", "CRASH: "),
     ("selector", "CRASH: "),
-    ("failsafe", "CRASH: "),
-    ("stack", "CRASH: "),
+    // No stack is left to report on: Xen itself ends the domain.
+    ("stack", "domain_crash_sync"),
     ("thread", "PANIC: in a thread"),
 ];
+
+/// Faults that take another domain; guest-tests has them.
+#[cfg(test)]
+const NOT_ALONE: &[&str] = &["failsafe"];
 
 /// Guests booted as dom0: the smoke test on each Xen, and every fault.
 pub fn smoke(part: &mut Part) -> Result<()> {
@@ -179,7 +183,8 @@ mod tests {
         let names: Vec<&str> =
             kinds.split("\n    (\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         let tried: Vec<&str> = FAULTS.iter().map(|(kind, _)| *kind).collect();
-        assert_eq!(tried, names);
+        let alone: Vec<&str> = names.into_iter().filter(|name| !NOT_ALONE.contains(name)).collect();
+        assert_eq!(tried, alone);
     }
 
     #[test]
