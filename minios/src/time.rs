@@ -13,7 +13,9 @@ pub fn scale_ticks(ticks: u64, multiplier: u32, shift: i8) -> u64 {
 
 /// System time at TSC value `tsc`.
 pub fn system_time(info: &VcpuTimeInfo, tsc: u64) -> u64 {
-    let ticks = tsc.saturating_sub(info.tsc_timestamp);
+    // A guest's TSC starts behind zero, so the difference wraps; one that is negative is a TSC that lags a little.
+    let ticks = tsc.wrapping_sub(info.tsc_timestamp);
+    let ticks = if ticks as i64 >= 0 { ticks } else { 0 };
     info.system_time.wrapping_add(scale_ticks(ticks, info.tsc_to_system_mul, info.tsc_shift))
 }
 
@@ -126,6 +128,17 @@ mod tests {
         };
         assert_eq!(system_time(&info, 900), 77);
         assert_eq!(system_time(&info, 1010), 82);
+    }
+
+    #[test]
+    fn a_timestamp_behind_zero_counts_as_well() {
+        let info = VcpuTimeInfo {
+            tsc_timestamp: 0_u64.wrapping_sub(100),
+            system_time: 77,
+            tsc_to_system_mul: 1 << 31,
+            ..Default::default()
+        };
+        assert_eq!(system_time(&info, 100), 77 + 100);
     }
 
     #[test]
