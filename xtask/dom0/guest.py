@@ -65,6 +65,12 @@ class Guest:
     def exists(self):
         return xl("domid", self.name, check=False).strip().isdigit()
 
+    def is_dead(self):
+        """Whether it has shut down or crashed and is preserved."""
+        lines = xl("list", self.name, check=False).splitlines()
+        state = lines[-1].split()[-2] if len(lines) > 1 else ""
+        return "s" in state or "c" in state
+
     def wait_console(self, pattern, limit=30):
         """The match of `pattern` on the console."""
         deadline = time.monotonic() + limit
@@ -80,10 +86,13 @@ class Guest:
             time.sleep(0.05)
 
     def wait_gone(self, limit=30):
+        """Until the guest has ended, whether xl preserves it or not."""
         deadline = time.monotonic() + limit
         while self.exists():
+            if self.is_dead():
+                return
             if time.monotonic() > deadline:
-                raise Failed(f"the guest is still there after {limit} s: {xl('list', check=False).strip()}")
+                raise Failed(f"the guest is still there after {limit} s")
             time.sleep(0.05)
 
     def reason(self, limit=5):

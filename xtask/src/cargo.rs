@@ -14,6 +14,10 @@ pub const GUEST_TARGET: &str = "x86_64-unknown-none";
 pub fn cargo(words: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(words).current_dir(workspace::root()).stdin(Stdio::null());
+    if std::env::var_os("CARGO_TARGET_DIR").is_some() {
+        // It may be relative to where we were started.
+        command.env("CARGO_TARGET_DIR", workspace::target());
+    }
     clean(&mut command);
     command
 }

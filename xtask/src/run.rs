@@ -13,7 +13,7 @@ use crate::{check, dom0, figures, images, setup};
 
 /// Build a guest, boot Xen, `xl create` the guest and show its console until Ctrl-C
 ///
-/// Exits with 0 when the guest has gone, or when --check finds nothing wrong.
+/// Exits with 0 when the guest has powered off, or when --check finds nothing wrong.
 #[derive(clap::Args)]
 pub struct Args {
     /// A guest of xl-configs/
@@ -92,8 +92,9 @@ fn attend(args: &Args, config: &str, settings: &[String]) -> Result<u8> {
                 let mut runs = false;
                 out.push(&bytes, |line| {
                     runs |= line == "== the guest runs";
-                    if !line.starts_with("== ") {
-                        println!("{line}");
+                    match line.strip_prefix("== ") {
+                        None => println!("{line}"),
+                        Some(news) => eprintln!("{news}"),
                     }
                 });
                 _ = std::io::stdout().flush();

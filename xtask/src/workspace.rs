@@ -9,7 +9,10 @@ pub fn root() -> &'static Path {
 
 /// Cargo's target directory.
 pub fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
+        None => root().join("target"),
+    }
 }
 
 /// A log file for one run; logs of earlier runs are kept until there are more than a few dozen.

@@ -110,7 +110,7 @@ pub fn on_4_20(part: &mut Part) -> Result<()> {
 
 /// `guest-tests/run.py` in dom0, and every configuration through `xl create -n`.
 fn on(part: &mut Part, version: XenVersion) -> Result<()> {
-    const LIMIT: Duration = Duration::from_secs(20 * 60);
+    const LIMIT: Duration = Duration::from_secs(30 * 60);
     images::stage()?;
     site::stage_big(&images::dir())?;
     dom0::stage()?;
