@@ -19,7 +19,7 @@ def xl(*words, timeout=60, check=True):
     except subprocess.TimeoutExpired:
         raise Failed(f"xl {' '.join(words)} takes more than {timeout} s") from None
     if check and done.returncode != 0:
-        raise Failed(f"xl {' '.join(words)}: exit code {done.returncode}: {done.stdout.strip()[-400:]}")
+        raise Failed(f"xl {' '.join(words)}: exit code {done.returncode}: {done.stdout.strip()[:1000]}")
     return done.stdout
 
 
