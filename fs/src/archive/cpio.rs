@@ -68,7 +68,7 @@ fn hex(digits: &[u8]) -> Option<u32> {
 
 /// Indexes all archives in `data`.
 pub(super) fn index(data: &[u8]) -> Result<Tree> {
-    let mut tree = Tree::new();
+    let mut tree = Tree::new(data.len());
     let mut linked: BTreeMap<((u32, u32), u32), Inode> = BTreeMap::new();
     let mut at = 0;
     loop {

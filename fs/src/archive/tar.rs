@@ -51,7 +51,7 @@ fn string(field: &[u8]) -> &[u8] {
 
 /// Indexes the archive.
 pub(super) fn index(data: &[u8]) -> Result<Tree> {
-    let mut tree = Tree::new();
+    let mut tree = Tree::new(data.len());
     let mut ahead = Ahead::default();
     let mut at = 0;
     while at < data.len() {

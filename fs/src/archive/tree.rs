@@ -39,11 +39,15 @@ pub(super) struct Entry {
 pub(super) struct Tree {
     /// Inode `n` is at `n - 1`.
     nodes: Vec<Node>,
+    /// Most nodes.
+    limit: usize,
 }
 
 impl Tree {
-    pub(super) fn new() -> Self {
-        let mut tree = Self { nodes: Vec::new() };
+    /// The index of an archive of so many bytes. An honest one has a header of more than a hundred bytes for each node; one
+    /// long name of many directories could else make a node of every other byte.
+    pub(super) fn new(archive_len: usize) -> Self {
+        let mut tree = Self { nodes: Vec::new(), limit: archive_len / 110 + 1024 };
         tree.push_directory();
         tree
     }
@@ -67,6 +71,7 @@ impl Tree {
             self.set_attributes(dir, entry)?;
             return Ok(dir);
         }
+        self.check_room()?;
         let inode = self.push(entry, content);
         self.bind(parent, name, inode)?;
         Ok(inode)
@@ -134,6 +139,7 @@ impl Tree {
                 _ => Err(Error::not_a_directory(name)),
             };
         }
+        self.check_room()?;
         let inode = self.push_directory();
         self.bind(dir, name, inode)?;
         Ok(inode)
@@ -151,6 +157,16 @@ impl Tree {
         }
         if let Some(Node { content: Content::Names(names), .. }) = self.node_mut(dir) {
             names.insert(name.into(), inode);
+        }
+        Ok(())
+    }
+
+    fn check_room(&self) -> Result<()> {
+        if self.nodes.len() >= self.limit {
+            return Err(Error::corrupt(
+                "archive with more directories than its size allows; nodes",
+                self.nodes.len(),
+            ));
         }
         Ok(())
     }
@@ -205,11 +221,21 @@ mod tests {
 
     #[test]
     fn a_file_does_not_take_the_place_of_a_directory() {
-        let mut tree = Tree::new();
+        let mut tree = Tree::new(0);
         let file = Entry { kind: Kind::File, mode: 0, uid: 0, gid: 0, mtime: 0 };
         tree.add(b"a/b", &file, Content::Bytes(0..0)).unwrap();
         assert!(matches!(tree.add(b"a", &file, Content::Bytes(0..0)), Err(Error::IsADirectory { .. })));
         assert!(matches!(tree.add(b"a/b/c", &file, Content::Bytes(0..0)), Err(Error::NotADirectory { .. })));
         assert_eq!(tree.find(b"/a/./b"), Some(Inode(3)));
+    }
+
+    #[test]
+    fn a_small_archive_does_not_make_a_large_index() {
+        let mut tree = Tree::new(5000);
+        let file = Entry { kind: Kind::File, mode: 0, uid: 0, gid: 0, mtime: 0 };
+        let mut path = Vec::new();
+        (0..2000).for_each(|_| path.extend(b"a/"));
+        path.push(b'x');
+        assert!(matches!(tree.add(&path, &file, Content::Bytes(0..0)), Err(Error::Corrupt { .. })));
     }
 }

@@ -15,6 +15,8 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 
+/// Blocks that are replayed or revoked, at most: what a log holds is kept in memory, at some 70 bytes each.
+const REPLAY_LIMIT: usize = 32 * 1024;
 pub(super) const MAGIC: u32 = 0xc03b_3998;
 
 const DESCRIPTOR: u32 = 1;
@@ -114,6 +116,17 @@ impl Journal {
         let mut committed: Vec<Transaction> = Vec::new();
         let mut open = Transaction::default();
         let (mut at, mut sequence) = (start, first_sequence);
+        let mut known = 0;
+        let mut count = |more: usize| {
+            known += more;
+            if known > REPLAY_LIMIT {
+                return Err(Error::Unsupported {
+                    feature: "ext4 journal with more blocks to replay (run e2fsck) than",
+                    value: REPLAY_LIMIT as u64,
+                });
+            }
+            Ok(())
+        };
         // The log is a ring: one round is the most that can be of this mount.
         let mut left = self.blocks - self.first;
         while left > 0 {
@@ -137,6 +150,7 @@ impl Journal {
                         if target >= volume.superblock.blocks {
                             return Err(Error::corrupt("ext4 journal block number", target));
                         }
+                        count(1)?;
                         let block = locate(volume, inode, at)?;
                         open.copies.push((target, Replacement { block, is_escaped }));
                         (at, left) = (self.after(at), left - 1);
@@ -146,7 +160,9 @@ impl Journal {
                     if !self.tail_is_good(&block) {
                         break;
                     }
-                    open.revoked.extend(self.revoked(&block));
+                    let revoked = self.revoked(&block);
+                    count(revoked.len())?;
+                    open.revoked.extend(revoked);
                 }
                 COMMIT => {
                     if self.has_checksums() && !self.commit_is_good(&block) {
