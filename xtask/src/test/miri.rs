@@ -34,7 +34,7 @@ const RUNS: &[Run] = &[
 /// So many run at once; each is a single thread for most of its time.
 const WORKERS: usize = 2;
 /// Seconds for one package.
-const LIMIT: &str = "900";
+const LIMIT: &str = "2400";
 /// Tests may look at the clock and read files.
 const FLAGS: &str = "-Zmiri-disable-isolation";
 
