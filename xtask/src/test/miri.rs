@@ -69,15 +69,15 @@ pub fn miri(part: &mut Part) -> Result<()> {
                 while let Some(run) = next() {
                     let report = part::run(&format!("miri {}", run.package), |part| run.test(part));
                     if let Ok(mut reports) = reports.lock() {
-                        reports.push((run.package, report));
+                        reports.push(report);
                     }
                 }
             });
         }
     });
-    let reports: Vec<(&str, Report)> = reports.into_inner().unwrap_or_default();
-    for (package, report) in reports {
-        part.report.absorb(&format!("{package}: "), report);
+    let reports: Vec<Report> = reports.into_inner().unwrap_or_default();
+    for report in reports {
+        part.report.absorb("", report);
     }
     Ok(())
 }
