@@ -1,0 +1,29 @@
+//! Where the pages of a mapped file come from.
+
+use linux_base::Result;
+
+use crate::Frame;
+
+/// A mapped object: a regular file, a memfd, shared anonymous memory, a device.
+pub trait Pager: Send + Sync {
+    /// The page `index` pages from the start, as all who map it shared see it. May wait for a disk. `None` behind the end: SIGBUS.
+    /// `for_write` says that the page is about to be written through a shared mapping.
+    fn page(&self, index: u64, for_write: bool) -> Result<Option<Frame>>;
+
+    /// The page if it is at hand without waiting.
+    fn page_now(&self, index: u64) -> Option<Frame>;
+
+    /// Device and inode number, for `/proc/PID/maps`.
+    fn identity(&self) -> (u64, u64);
+
+    /// Writes back the pages of a range, for `msync`; what has no disk behind it does nothing.
+    fn sync(&self, first: u64, count: u64) -> Result<()> {
+        let _ = (first, count);
+        Ok(())
+    }
+
+    /// A writable shared mapping has come (`true`) or gone: seals and `ETXTBSY` need to know.
+    fn mapped_for_write(&self, is_mapped: bool) {
+        let _ = is_mapped;
+    }
+}

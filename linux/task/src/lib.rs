@@ -1,0 +1,2 @@
+//! Being written.
+#![cfg_attr(not(test), no_std)]
