@@ -19,11 +19,10 @@
 
 #![forbid(unsafe_code)]
 
+use ::debian::{cache, host, packages as debian};
+
 mod accel;
-mod cache;
-mod debian;
 mod forward;
-mod host;
 pub mod image;
 mod job;
 mod log;

@@ -15,13 +15,13 @@ const KEEP_UNUSED: Duration = Duration::from_secs(14 * 24 * 3600);
 const STAMP: &str = ".used";
 
 /// The cache directory.
-pub(crate) struct Cache {
+pub struct Cache {
     dir: PathBuf,
 }
 
 impl Cache {
     /// `$XDG_CACHE_HOME/minios`, or `~/.cache/minios`.
-    pub(crate) fn open() -> Result<Cache> {
+    pub fn open() -> Result<Cache> {
         let base = match std::env::var_os("XDG_CACHE_HOME").filter(|dir| Path::new(dir).is_absolute()) {
             Some(dir) => PathBuf::from(dir),
             None => PathBuf::from(std::env::var_os("HOME").context("HOME is not set")?).join(".cache"),
@@ -36,7 +36,7 @@ impl Cache {
     }
 
     /// The entry, if it was built.
-    pub(crate) fn get(&self, name: &str, recipe: &str) -> Option<PathBuf> {
+    pub fn get(&self, name: &str, recipe: &str) -> Option<PathBuf> {
         let entry = self.dir.join(format!("{name}-{}", hash(recipe)));
         if !entry.is_dir() {
             return None;
@@ -47,7 +47,7 @@ impl Cache {
     }
 
     /// The entry; built by `build` in an empty directory if it does not exist.
-    pub(crate) fn get_or_build(
+    pub fn get_or_build(
         &self,
         name: &str,
         recipe: &str,

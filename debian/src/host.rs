@@ -6,25 +6,25 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// `PATH` with the system directories that an ordinary user's lacks.
-pub(crate) fn path() -> String {
+pub fn path() -> String {
     let own = std::env::var("PATH").unwrap_or_default();
     format!("{own}:/usr/local/sbin:/usr/sbin:/sbin")
 }
 
 /// Where `program` is, if anywhere on [`path`].
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path()).map(|dir| dir.join(program)).find(|file| file.is_file())
 }
 
 /// A command that finds system programs for an ordinary user too, and speaks English.
-pub(crate) fn command(program: &str) -> Command {
+pub fn command(program: &str) -> Command {
     let mut command = Command::new(find(program).unwrap_or_else(|| program.into()));
     command.env("PATH", path()).env("LC_ALL", "C").stdin(Stdio::null());
     command
 }
 
 /// A command that may set owners of files: as root itself, else under fakeroot.
-pub(crate) fn as_owner(program: &str) -> Command {
+pub fn as_owner(program: &str) -> Command {
     if is_root() {
         return command(program);
     }
@@ -34,7 +34,7 @@ pub(crate) fn as_owner(program: &str) -> Command {
 }
 
 /// Runs `command` quietly; on failure the error shows the end of what it said.
-pub(crate) fn run(command: &mut Command) -> Result<String> {
+pub fn run(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("cannot run {name}"))?;
     if !output.status.success() {
@@ -45,12 +45,12 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
 }
 
 /// Whether we may install packages.
-pub(crate) fn is_root() -> bool {
+pub fn is_root() -> bool {
     run(command("id").arg("-u")).is_ok_and(|uid| uid.trim() == "0")
 }
 
 /// The last `count` lines of `text`.
-pub(crate) fn tail(text: &str, count: usize) -> String {
+pub fn tail(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
