@@ -51,6 +51,52 @@ pub struct Metadata {
     pub gid: u32,
     /// Last change of its content, in seconds since 1970.
     pub mtime: i64,
+    /// The type as Unix has it in the top four bits of a mode (`0o170_000`): tells the special files apart.
+    pub format: u16,
+    /// Names it has.
+    pub links: u32,
+    /// Major and minor number of a device node.
+    pub device: (u32, u32),
+    /// Space taken, in units of 512 bytes.
+    pub blocks: u64,
+    /// Its moments, to the nanosecond where the file system has that.
+    pub times: Times,
+}
+
+/// Moments of a file: seconds since 1970, and nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Last read.
+    pub accessed: (i64, u32),
+    /// Last change of the content.
+    pub modified: (i64, u32),
+    /// Last change of the content or of the facts.
+    pub changed: (i64, u32),
+    /// When it was made.
+    pub born: (i64, u32),
+}
+
+impl Times {
+    /// All the same second.
+    pub(crate) fn all(seconds: i64) -> Self {
+        let moment = (seconds, 0);
+        Self { accessed: moment, modified: moment, changed: moment, born: moment }
+    }
+}
+
+/// How large a file system is, and how full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of a block.
+    pub block_size: u32,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Blocks that nothing uses.
+    pub free_blocks: u64,
+    /// Inodes in all: no inode number is larger.
+    pub inodes: u64,
+    /// Inodes that nothing uses.
+    pub free_inodes: u64,
 }
 
 /// One name in a directory.
@@ -86,6 +132,11 @@ pub trait FileSystem: Send + Sync {
 
     /// Where a symbolic link points to.
     fn read_link(&self, inode: Inode) -> Result<Vec<u8>>;
+
+    /// How large it is, and how full.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
 
     /// The bytes of a file that lies in memory whole, to be used without a copy.
     fn bytes(&self, _inode: Inode) -> Option<&[u8]> {

@@ -37,6 +37,6 @@ pub use block::{BlockError, BlockRead};
 pub use cache::{Cache, CacheStats};
 pub use error::{Error, Result};
 pub use ext4::Ext4;
-pub use filesystem::{DirEntry, DirVisitor, FileSystem, Inode, Kind, Metadata};
+pub use filesystem::{DirEntry, DirVisitor, FileSystem, Inode, Kind, Metadata, Times, Usage};
 pub use probe::{Found, mount_device, probe};
 pub use vfs::{File, Vfs};

@@ -5,7 +5,7 @@
 //! of the tree if absolute.
 
 use crate::{
-    DirEntry, Error, FileSystem, Inode, Kind, Metadata, Result,
+    DirEntry, Error, FileSystem, Inode, Kind, Metadata, Result, Times,
     error::text,
     filesystem::expect_file,
     path::{self, NAME_MAX, PATH_MAX},
@@ -136,6 +136,11 @@ impl Vfs {
                 uid: 0,
                 gid: 0,
                 mtime: 0,
+                format: 0o040_000,
+                links: 2,
+                device: (0, 0),
+                blocks: 0,
+                times: Times::default(),
             }),
         }
     }

@@ -25,6 +25,7 @@ struct Header {
     mtime: u32,
     file_len: u32,
     device: (u32, u32),
+    special: (u32, u32),
     name_len: u32,
     /// Sum of the content's bytes, where the format has one.
     sum: Option<u32>,
@@ -56,6 +57,7 @@ impl Header {
             mtime: field(5)?,
             file_len: field(6)?,
             device: (field(7)?, field(8)?),
+            special: (field(9)?, field(10)?),
             name_len: field(11)?,
             sum: if sum { Some(field(12)?) } else { None },
         })
@@ -112,8 +114,14 @@ fn add(
     range: core::ops::Range<usize>,
 ) -> Result<()> {
     let kind = Kind::from_mode(header.mode).ok_or(Error::corrupt("cpio file mode", header.mode))?;
-    let entry =
-        Entry { kind, mode: header.mode, uid: header.uid, gid: header.gid, mtime: i64::from(header.mtime) };
+    let entry = Entry {
+        kind,
+        mode: header.mode,
+        uid: header.uid,
+        gid: header.gid,
+        mtime: i64::from(header.mtime),
+        device: header.special,
+    };
     let key = (header.device, header.inode);
     if kind == Kind::File && header.links > 1 {
         if let Some(known) = linked.get(&key) {

@@ -8,8 +8,8 @@ mod tar;
 mod tree;
 
 use crate::{
-    DirVisitor, Error, FileSystem, Inode, Kind, Metadata, Result, filesystem::expect_file, path::PATH_MAX,
-    probe,
+    DirVisitor, Error, FileSystem, Inode, Kind, Metadata, Result, Usage, filesystem::expect_file,
+    path::PATH_MAX, probe,
 };
 use alloc::{sync::Arc, vec::Vec};
 use tree::{Content, Node, Tree};
@@ -112,7 +112,8 @@ impl FileSystem for Archive {
 
     fn metadata(&self, inode: Inode) -> Result<Metadata> {
         let node = self.node(inode)?;
-        Ok(Metadata { inode, len: self.content(node).len() as u64, ..node.metadata })
+        let len = self.content(node).len() as u64;
+        Ok(Metadata { inode, len, blocks: len.div_ceil(512), ..node.metadata })
     }
 
     fn read_at(&self, inode: Inode, offset: u64, buf: &mut [u8]) -> Result<usize> {
@@ -148,6 +149,11 @@ impl FileSystem for Archive {
             return Err(Error::corrupt("archive symbolic link length", target.len()));
         }
         Ok(target.to_vec())
+    }
+
+    fn usage(&self) -> Usage {
+        let (block_size, blocks) = (4096, (self.bytes.as_ref().len() as u64).div_ceil(4096));
+        Usage { block_size, blocks, free_blocks: 0, inodes: self.tree.len() as u64, free_inodes: 0 }
     }
 
     fn bytes(&self, inode: Inode) -> Option<&[u8]> {

@@ -144,15 +144,24 @@ fn add(
         b'5' => Kind::Directory,
         other => return Err(Error::Unsupported { feature: "tar entry type", value: u64::from(other) }),
     };
+    let format = match (kind, header[156]) {
+        (Kind::File, _) => 0o100_000,
+        (Kind::Directory, _) => 0o040_000,
+        (Kind::Symlink, _) => 0o120_000,
+        (Kind::Special, b'3') => 0o020_000,
+        (Kind::Special, b'4') => 0o060_000,
+        (Kind::Special, _) => 0o010_000,
+    };
     let id = |field: &[u8]| number(field).unwrap_or(0) as u32;
     let entry = Entry {
         kind,
-        mode: id(&header[100..108]),
+        mode: id(&header[100..108]) & 0o7777 | format,
         uid: id(&header[108..116]),
         gid: id(&header[116..124]),
         mtime: number(&header[136..148])
             .and_then(|mtime| i64::try_from(mtime).ok())
             .ok_or(Error::corrupt("tar modification time before offset", at))?,
+        device: if kind == Kind::Special { (id(&header[329..337]), id(&header[337..345])) } else { (0, 0) },
     };
     let content =
         if kind == Kind::Symlink { Content::Text(link.as_ref().into()) } else { Content::Bytes(range) };

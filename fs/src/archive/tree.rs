@@ -4,7 +4,7 @@
 //! directory only gets the new attributes.
 
 use crate::{
-    Error, Inode, Kind, Metadata, Result,
+    Error, Inode, Kind, Metadata, Result, Times,
     path::{NAME_MAX, PATH_MAX, components},
 };
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
@@ -34,6 +34,8 @@ pub(super) struct Entry {
     pub(super) uid: u32,
     pub(super) gid: u32,
     pub(super) mtime: i64,
+    /// Major and minor number.
+    pub(super) device: (u32, u32),
 }
 
 pub(super) struct Tree {
@@ -48,8 +50,14 @@ impl Tree {
     /// long name of many directories could else make a node of every other byte.
     pub(super) fn new(archive_len: usize) -> Self {
         let mut tree = Self { nodes: Vec::new(), limit: archive_len / 110 + 1024 };
-        tree.push_directory();
+        let root = tree.push_directory();
+        tree.count_link(root);
         tree
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
     }
 
     pub(super) fn node(&self, inode: Inode) -> Option<&Node> {
@@ -155,10 +163,26 @@ impl Tree {
         if names.get(name).is_some_and(|known| taken_by_directory(self, known)) {
             return Err(Error::IsADirectory { path: crate::error::text(name) });
         }
-        if let Some(Node { content: Content::Names(names), .. }) = self.node_mut(dir) {
-            names.insert(name.into(), inode);
+        let replaced = match self.node_mut(dir) {
+            Some(Node { content: Content::Names(names), .. }) => names.insert(name.into(), inode),
+            _ => None,
+        };
+        if let Some(node) = replaced.and_then(|replaced| self.node_mut(replaced)) {
+            node.metadata.links = node.metadata.links.saturating_sub(1);
+        }
+        self.count_link(inode);
+        if taken_by_directory(self, &inode) {
+            // Its `..`.
+            self.count_link(dir);
         }
         Ok(())
+    }
+
+    /// A file has got one more name.
+    fn count_link(&mut self, inode: Inode) {
+        if let Some(node) = self.node_mut(inode) {
+            node.metadata.links += 1;
+        }
     }
 
     fn check_room(&self) -> Result<()> {
@@ -178,8 +202,11 @@ impl Tree {
     }
 
     fn push_directory(&mut self) -> Inode {
-        let entry = Entry { kind: Kind::Directory, mode: 0o755, uid: 0, gid: 0, mtime: 0 };
-        self.push(&entry, Content::Names(BTreeMap::new()))
+        let entry =
+            Entry { kind: Kind::Directory, mode: 0o040_755, uid: 0, gid: 0, mtime: 0, device: (0, 0) };
+        let inode = self.push(&entry, Content::Names(BTreeMap::new()));
+        self.count_link(inode);
+        inode
     }
 
     fn set_attributes(&mut self, inode: Inode, entry: &Entry) -> Result<()> {
@@ -187,7 +214,7 @@ impl Tree {
             return Err(Error::not_a_directory(b"/"));
         }
         if let Some(node) = self.node_mut(inode) {
-            node.metadata = metadata(inode, entry);
+            node.metadata = Metadata { links: node.metadata.links, ..metadata(inode, entry) };
         }
         Ok(())
     }
@@ -202,6 +229,11 @@ fn metadata(inode: Inode, entry: &Entry) -> Metadata {
         uid: entry.uid,
         gid: entry.gid,
         mtime: entry.mtime,
+        format: (entry.mode & 0o170_000) as u16,
+        links: 0,
+        device: entry.device,
+        blocks: 0,
+        times: Times::all(entry.mtime),
     }
 }
 
@@ -222,7 +254,7 @@ mod tests {
     #[test]
     fn a_file_does_not_take_the_place_of_a_directory() {
         let mut tree = Tree::new(0);
-        let file = Entry { kind: Kind::File, mode: 0, uid: 0, gid: 0, mtime: 0 };
+        let file = Entry { kind: Kind::File, mode: 0, uid: 0, gid: 0, mtime: 0, device: (0, 0) };
         tree.add(b"a/b", &file, Content::Bytes(0..0)).unwrap();
         assert!(matches!(tree.add(b"a", &file, Content::Bytes(0..0)), Err(Error::IsADirectory { .. })));
         assert!(matches!(tree.add(b"a/b/c", &file, Content::Bytes(0..0)), Err(Error::NotADirectory { .. })));
@@ -232,7 +264,7 @@ mod tests {
     #[test]
     fn a_small_archive_does_not_make_a_large_index() {
         let mut tree = Tree::new(5000);
-        let file = Entry { kind: Kind::File, mode: 0, uid: 0, gid: 0, mtime: 0 };
+        let file = Entry { kind: Kind::File, mode: 0, uid: 0, gid: 0, mtime: 0, device: (0, 0) };
         let mut path = Vec::new();
         (0..2000).for_each(|_| path.extend(b"a/"));
         path.push(b'x');

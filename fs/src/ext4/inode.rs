@@ -2,11 +2,12 @@
 
 use super::{crc::crc32c, superblock::Superblock};
 use crate::{
-    Error, Inode, Kind, Metadata, Result,
+    Error, Inode, Kind, Metadata, Result, Times,
     bytes::{join, le16, le32},
 };
 
 const FLAG_ENCRYPTED: u32 = 0x800;
+const FLAG_HUGE_FILE: u32 = 0x4_0000;
 const FLAG_EXTENTS: u32 = 0x8_0000;
 const FLAG_INLINE_DATA: u32 = 0x1000_0000;
 /// The inode number of the root directory.
@@ -38,10 +39,15 @@ impl InodeData {
         let mut root = [0; 60];
         root.copy_from_slice(raw.get(0x28..0x64).ok_or(Error::corrupt("ext4 inode length", raw.len()))?);
         let flags = le32(raw, 0x20);
-        let mut mtime = i64::from(le32(raw, 0x10) as i32);
-        if extra >= 12 {
-            mtime += i64::from(le32(raw, 0x88) & 3) << 32;
-        }
+        // Two bits of seconds and thirty of nanoseconds stand in the part of a large inode.
+        let moment = |at: usize, more: usize| {
+            let seconds = i64::from(le32(raw, at) as i32);
+            let more = if usize::from(extra) + 128 >= more + 4 { le32(raw, more) } else { 0 };
+            (seconds + (i64::from(more & 3) << 32), (more >> 2).min(999_999_999))
+        };
+        let modified = moment(0x10, 0x88);
+        let changed = moment(0xc, 0x84);
+        let born = if extra >= 24 { moment(0x90, 0x94) } else { changed };
         let metadata = Metadata {
             inode: Inode(u64::from(number)),
             kind,
@@ -49,7 +55,12 @@ impl InodeData {
             mode: mode & 0o7777,
             uid: u32::from(le16(raw, 0x78)) << 16 | u32::from(le16(raw, 0x2)),
             gid: u32::from(le16(raw, 0x7a)) << 16 | u32::from(le16(raw, 0x18)),
-            mtime,
+            mtime: modified.0,
+            format: mode & 0o170_000,
+            links: u32::from(le16(raw, 0x1a)),
+            device: if kind == Kind::Special { device(&root) } else { (0, 0) },
+            blocks: blocks(superblock, raw, flags),
+            times: Times { accessed: moment(0x8, 0x8c), modified, changed, born },
         };
         if metadata.len > i64::MAX as u64 {
             return Err(Error::corrupt("ext4 file length", metadata.len));
@@ -69,6 +80,21 @@ impl InodeData {
             });
         }
         Ok(())
+    }
+}
+
+/// The space taken, in units of 512 bytes.
+fn blocks(superblock: &Superblock, raw: &[u8], flags: u32) -> u64 {
+    let count = join(u32::from(le16(raw, 0x74)), le32(raw, 0x1c));
+    let unit = if flags & FLAG_HUGE_FILE != 0 { superblock.block_size as u64 / 512 } else { 1 };
+    count.saturating_mul(unit)
+}
+
+/// The device of a node: 8 bits for each number in the first word, or more of them in the second.
+fn device(root: &[u8; 60]) -> (u32, u32) {
+    match (le32(root, 0), le32(root, 4)) {
+        (0, new) => ((new >> 8) & 0xfff, (new & 0xff) | ((new >> 12) & 0xf_ff00)),
+        (old, _) => ((old >> 8) & 0xff, old & 0xff),
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) mod superblock;
 mod volume;
 
 use crate::{
-    BlockRead, CacheStats, DirVisitor, Error, FileSystem, Inode, Kind, Metadata, Result,
+    BlockRead, CacheStats, DirVisitor, Error, FileSystem, Inode, Kind, Metadata, Result, Usage,
     filesystem::expect_file, path::PATH_MAX,
 };
 use alloc::vec::Vec;
@@ -117,6 +117,17 @@ impl<D: BlockRead> FileSystem for Ext4<D> {
 
     fn read_dir(&self, dir: Inode, visit: &mut DirVisitor<'_>) -> Result<()> {
         dir::visit(&self.volume, &*self.directory(dir)?, visit)
+    }
+
+    fn usage(&self) -> Usage {
+        let superblock = &self.volume.superblock;
+        Usage {
+            block_size: superblock.block_size as u32,
+            blocks: superblock.blocks,
+            free_blocks: superblock.free_blocks,
+            inodes: u64::from(superblock.inodes),
+            free_inodes: u64::from(superblock.free_inodes),
+        }
     }
 
     fn read_link(&self, inode: Inode) -> Result<Vec<u8>> {

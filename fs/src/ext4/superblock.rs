@@ -43,6 +43,8 @@ pub(super) struct Superblock {
     pub(super) checksum_seed: u32,
     pub(super) needs_recovery: bool,
     pub(super) journal_inode: u32,
+    pub(super) free_blocks: u64,
+    pub(super) free_inodes: u32,
 }
 
 /// Whether `data`, the device from [`OFFSET`], looks like a superblock.
@@ -108,6 +110,8 @@ impl Superblock {
             first_meta_group: (incompat & incompat::META_BG != 0).then(|| le32(data, 0x104)),
             has_checksums,
             checksum_seed,
+            free_blocks: join(if is_64 { le32(data, 0x158) } else { 0 }, le32(data, 0xc)),
+            free_inodes: le32(data, 0x10),
             needs_recovery: incompat & incompat::RECOVER != 0,
             journal_inode: if has_journal { le32(data, 0xe0) } else { 0 },
         })

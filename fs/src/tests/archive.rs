@@ -194,3 +194,14 @@ fn noise_is_refused() {
         assert!(Archive::open(Arc::<[u8]>::from(data)).is_err());
     }
 }
+
+#[test]
+fn names_are_counted_and_a_replaced_one_counts_no_more() {
+    let link = |name| Item { inode: 7, links: 2, ..Item::file(name, "x") };
+    let dir = |name| Item { mode: 0o040755, ..Item::file(name, "") };
+    let mut data = cpio(&[dir("d"), dir("d/e"), link("d/a"), link("b")]);
+    data.extend(cpio(&[Item::file("b", "another")]));
+    let vfs = open(data).unwrap();
+    let links = |path| vfs.metadata(path).unwrap().links;
+    assert_eq!([links("/"), links("/d"), links("/d/e"), links("/d/a"), links("/b")], [3, 3, 2, 1, 1]);
+}

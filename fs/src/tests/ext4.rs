@@ -39,6 +39,11 @@ fn compare(vfs: &Vfs, host: &Path, path: &str) -> usize {
         assert_eq!(Some(about.kind), entry.kind);
         assert_eq!(about.mtime, std::os::unix::fs::MetadataExt::mtime(&host_about), "{path}");
         assert_eq!(u32::from(about.mode), std::os::unix::fs::MetadataExt::mode(&host_about) & 0o7777);
+        let mode = u32::from(about.format) | u32::from(about.mode);
+        assert_eq!(mode, std::os::unix::fs::MetadataExt::mode(&host_about), "{path}");
+        // Host file systems count the links of directories in ways of their own.
+        let links = if about.kind == Kind::Directory { 2 } else { 1 };
+        assert!(about.links >= links && about.blocks <= about.len / 512 + 200, "{path}: {about:?}");
         match about.kind {
             Kind::Directory => met += compare(vfs, &host, &path),
             Kind::Symlink => {
