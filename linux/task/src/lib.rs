@@ -1,2 +1,24 @@
-//! Being written.
+//! The rules of processes, apart from the processes: what a test on a developer's machine can hold against `man 2`.
+//!
+//! | module | what it has |
+//! |---|---|
+//! | [`signal`] | signal sets, what is pending, what a signal does, the frame on a program's stack |
+//! | [`futex`] | who waits on which word; robust lists |
+//! | [`elf`], [`script`] | what an executable file asks for |
+//! | [`stack`] | the first contents of a program's stack: arguments, environment, auxiliary vector |
+//! | [`limits`] | resource limits |
+//!
+//! Nothing here knows page tables, descriptors or Xen. The kernel crate holds it all together.
 #![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod bytes;
+pub mod elf;
+pub mod futex;
+pub mod limits;
+pub mod robust;
+pub mod script;
+pub mod signal;
+pub mod stack;
