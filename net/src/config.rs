@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use smoltcp::wire::IpCidr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use smoltcp::wire::{IpAddress, IpCidr, IpListenEndpoint};
 
 use crate::error::{Error, Result};
 
@@ -98,6 +98,74 @@ pub struct IfConfig {
     pub hostname: Option<String>,
 }
 
+/// Which addresses an unspecified address stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// All of IPv4.
+    V4,
+    /// All of IPv6.
+    V6,
+    /// All.
+    #[default]
+    Both,
+}
+
+impl Scope {
+    pub(crate) fn has(self, addr: IpAddress) -> bool {
+        match addr {
+            IpAddress::Ipv4(_) => self != Scope::V6,
+            IpAddress::Ipv6(_) => self != Scope::V4,
+        }
+    }
+
+    pub(crate) fn meets(self, other: Self) -> bool {
+        self == other || self == Scope::Both || other == Scope::Both
+    }
+}
+
+/// Where a socket listens, and with whom it shares that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Local {
+    /// Address (`None`: all of the scope).
+    pub addr: Option<IpAddr>,
+    /// Port; 0 is any free one.
+    pub port: u16,
+    /// What no address means.
+    pub scope: Scope,
+    /// Others that say so too may have the same address and port; connections are spread over them, and each datagram goes
+    /// to one of them by its sender.
+    pub shared: bool,
+}
+
+impl Local {
+    /// Whether two are for some of the same addresses, ports apart.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        match (self.addr, other.addr) {
+            (Some(one), Some(two)) => one == two,
+            (Some(addr), None) => other.scope.has(addr.into()),
+            (None, Some(addr)) => self.scope.has(addr.into()),
+            (None, None) => self.scope.meets(other.scope),
+        }
+    }
+
+    /// Whether it hears what is sent to `addr`.
+    pub(crate) fn hears(&self, addr: IpAddress) -> bool {
+        self.addr.map_or_else(|| self.scope.has(addr), |own| IpAddress::from(own) == addr)
+    }
+
+    pub(crate) fn endpoint(&self) -> IpListenEndpoint {
+        IpListenEndpoint { addr: self.addr.map(Into::into), port: self.port }
+    }
+}
+
+/// An unspecified address, of either family, stands for all.
+impl From<SocketAddr> for Local {
+    fn from(addr: SocketAddr) -> Self {
+        let ip = (!addr.ip().is_unspecified()).then(|| addr.ip());
+        Self { addr: ip, port: addr.port(), scope: Scope::Both, shared: false }
+    }
+}
+
 /// Buffers and timers of a TCP connection. Times are nanoseconds; `None` is never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpOptions {
@@ -119,6 +187,10 @@ pub struct TcpOptions {
     pub hop_limit: u8,
     /// Reno's congestion window. Without, the buffers and the peer's window are the limit.
     pub congestion_control: bool,
+    /// What the peer may go on sending, in bytes, to a connection that was let go, before it is reset.
+    pub discard_most: usize,
+    /// Of a listener: callers that may be about to confirm, if that is more than the backlog. A burst of them is no flood.
+    pub half_open: usize,
 }
 
 impl Default for TcpOptions {
@@ -133,6 +205,8 @@ impl Default for TcpOptions {
             ack_delay_ns: Some(10_000_000),
             hop_limit: 64,
             congestion_control: false,
+            discard_most: 256 << 10,
+            half_open: 0,
         }
     }
 }

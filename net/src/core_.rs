@@ -228,7 +228,7 @@ impl Core {
             Some(Kind::Tcp(_)) => self.settle_tcp(index, cause),
             Some(Kind::Udp { owner, .. }) => {
                 let owner = *owner;
-                self.settle_udp(owner);
+                self.settle_udp(owner, cause);
             }
             Some(Kind::Ping(_)) => self.settle_ping(index),
             Some(Kind::Misc) => self.settle_misc(index),

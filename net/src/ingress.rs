@@ -122,7 +122,7 @@ impl Core {
             return if self.is_on(index, link) && !crosses { Target::Flow(index) } else { Target::Drop };
         }
         let Some(segment) = segment else { return Target::Drop };
-        let listener = if segment.opens() { self.listener_for(ip.dst, dst_port) } else { None };
+        let listener = if segment.opens() { self.listener_for(&key) } else { None };
         if self.tcp.time_wait.contains(&key, self.now) {
             match listener {
                 Some(_) => self.tcp.time_wait.remove(&key),

@@ -1,6 +1,7 @@
 //! The public face: one value that owns the devices, the interfaces and the sockets.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll};
@@ -8,7 +9,7 @@ use smoltcp::phy::{Device, Medium};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
-use crate::config::{IfConfig, Ipv4Config, Ipv6Config, TcpOptions, UdpOptions};
+use crate::config::{IfConfig, Ipv4Config, Ipv6Config, Local, TcpOptions, UdpOptions};
 use crate::core_::Core;
 use crate::device::{Port, loopback_capabilities};
 use crate::dhcp;
@@ -17,9 +18,10 @@ use crate::egress::BLOCKED_RETRY;
 use crate::error::{Error, Result};
 use crate::link::{IfIndex, IfStatus, Link, make_interface};
 use crate::loopback::Loopback;
+use crate::observe::Observer;
 use crate::ping::{PingId, PingReply};
 use crate::tcp::{ListenerId, TcpId, TcpState};
-use crate::udp::UdpId;
+use crate::udp::{Datagram, UdpId, UdpState};
 
 /// Frames taken from an interface before the others have their turn.
 const INGRESS_BURST: usize = 64;
@@ -229,6 +231,11 @@ impl<D: Device> Stack<D> {
         self.core.route(to.into(), None).map(|(_, addr)| addr.into())
     }
 
+    /// Whether an address is one of this machine's.
+    pub fn is_local(&self, addr: IpAddr) -> bool {
+        self.core.is_local(addr.into())
+    }
+
     /// Joins a multicast group on an interface.
     pub fn join_multicast(&mut self, interface: IfIndex, group: IpAddr) -> Result<()> {
         self.core.multicast(interface.0, group.into(), true)
@@ -259,7 +266,27 @@ impl<D: Device> Stack<D> {
         backlog: usize,
         options: TcpOptions,
     ) -> Result<ListenerId> {
-        self.core.listen(listen_endpoint(local), backlog, options)
+        self.core.listen(local.into(), backlog, options)
+    }
+
+    /// As [`Stack::tcp_listen`], for some addresses only, or sharing the port with other listeners.
+    pub fn tcp_listen_at(&mut self, local: Local, backlog: usize, options: TcpOptions) -> Result<ListenerId> {
+        self.core.listen(local, backlog, options)
+    }
+
+    /// Sets who is told of each caller.
+    pub fn tcp_observe_listener(&mut self, listener: ListenerId, observer: Arc<dyn Observer>) -> Result<()> {
+        self.core.observe_listener(listener, observer)
+    }
+
+    /// How many callers wait to be accepted.
+    pub fn tcp_callers(&self, listener: ListenerId) -> Result<usize> {
+        self.core.callers(listener)
+    }
+
+    /// Changes how many callers may wait to be accepted.
+    pub fn tcp_set_backlog(&mut self, listener: ListenerId, backlog: usize) -> Result<()> {
+        self.core.set_backlog(listener, backlog)
     }
 
     /// Waits for a caller.
@@ -325,6 +352,37 @@ impl<D: Device> Stack<D> {
         f: impl FnOnce(&[u8]) -> usize,
     ) -> Poll<Result<usize>> {
         self.core.poll_read_with(id, cx, f)
+    }
+
+    /// Reads in place what is there, as [`Stack::tcp_poll_read_with`]; a run may be shorter than all that is there.
+    pub fn tcp_read_with(&mut self, id: TcpId, f: impl FnOnce(&[u8]) -> usize) -> Result<usize> {
+        self.core.read_with(id, f)
+    }
+
+    /// Writes in place if there is room. When there is none, the observer is told when there is enough again.
+    pub fn tcp_write_with(&mut self, id: TcpId, f: impl FnOnce(&mut [u8]) -> usize) -> Result<usize> {
+        self.core.write_with(id, f)
+    }
+
+    /// Copies what is there, and does not take it.
+    pub fn tcp_peek(&mut self, id: TcpId, buf: &mut [u8]) -> Result<usize> {
+        self.core.peek(id, buf)
+    }
+
+    /// Holds back what does not fill a segment, for 200 ms at most, or lets it go.
+    pub fn tcp_set_corked(&mut self, id: TcpId, corked: bool) -> Result<()> {
+        self.core.set_corked(id, corked)
+    }
+
+    /// Sets who is told of each change: more to read, room after [`Error::WouldBlock`] or a state without room, another
+    /// state of the connection.
+    pub fn tcp_observe(&mut self, id: TcpId, observer: Arc<dyn Observer>) -> Result<()> {
+        self.core.observe_tcp(id, observer)
+    }
+
+    /// Why the connection has failed, if it has.
+    pub fn tcp_error(&mut self, id: TcpId) -> Result<Option<Error>> {
+        self.core.tcp_error(id)
     }
 
     /// Reads without taking.
@@ -402,7 +460,48 @@ impl<D: Device> Stack<D> {
 impl<D: Device> Stack<D> {
     /// Makes a UDP socket at `local` (port 0: any free one; an unspecified address: all).
     pub fn udp_bind(&mut self, local: SocketAddr, options: UdpOptions) -> Result<UdpId> {
-        self.core.udp_bind(listen_endpoint(local), options)
+        self.core.udp_bind(local.into(), options)
+    }
+
+    /// As [`Stack::udp_bind`], for some addresses only, or sharing the port with other sockets.
+    pub fn udp_bind_at(&mut self, local: Local, options: UdpOptions) -> Result<UdpId> {
+        self.core.udp_bind(local, options)
+    }
+
+    /// Sets who is told of each change.
+    pub fn udp_observe(&mut self, id: UdpId, observer: Arc<dyn Observer>) -> Result<()> {
+        self.core.observe_udp(id, observer)
+    }
+
+    /// What the socket can do now.
+    pub fn udp_state(&mut self, id: UdpId) -> Result<UdpState> {
+        self.core.udp_state(id)
+    }
+
+    /// Takes the error that a router or the peer has told of.
+    pub fn udp_take_error(&mut self, id: UdpId) -> Result<Option<Error>> {
+        self.core.udp_take_error(id)
+    }
+
+    /// Shows the next datagram in place, and takes it unless `peek`.
+    pub fn udp_recv_with<R>(
+        &mut self,
+        id: UdpId,
+        peek: bool,
+        f: impl FnOnce(Datagram<'_>) -> R,
+    ) -> Result<R> {
+        self.core.udp_recv_with(id, peek, f)
+    }
+
+    /// Sends if there is room, from one of our addresses if that is named.
+    pub fn udp_send_from(
+        &mut self,
+        id: UdpId,
+        data: &[u8],
+        to: Option<SocketAddr>,
+        from: Option<IpAddr>,
+    ) -> Result<()> {
+        self.core.udp_send_from(id, data, to.map(Into::into), from.map(Into::into))
     }
 
     /// Chooses the one peer to send to and to hear; `None` undoes it.

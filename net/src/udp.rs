@@ -1,16 +1,20 @@
 //! UDP sockets. Each has one smoltcp socket for every interface that it has spoken through so far.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, SendError, Socket, UdpMetadata};
 use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint};
 
-use crate::config::UdpOptions;
-use crate::core_::{Core, Kind, remember};
+use crate::config::{Local, UdpOptions};
+use crate::core_::{Cause, Core, Kind, remember};
 use crate::error::{Error, Result};
+use crate::link::IfIndex;
+use crate::observe::{Change, Observed, Observer};
 use crate::slab::{Id, Slab};
+use crate::tcp::spread;
 
 /// Names the kind of [`UdpId`].
 #[derive(Debug)]
@@ -19,8 +23,7 @@ pub enum UdpKind {}
 pub type UdpId = Id<UdpKind>;
 
 pub(crate) struct UdpSocket {
-    addr: Option<IpAddress>,
-    port: u16,
+    local: Local,
     /// The only peer to hear, once connected.
     peer: Option<IpEndpoint>,
     options: UdpOptions,
@@ -28,6 +31,35 @@ pub(crate) struct UdpSocket {
     error: Option<Error>,
     rx_waker: Option<Waker>,
     tx_waker: Option<Waker>,
+    observer: Observed,
+    /// Somebody found no room to send.
+    wants_room: bool,
+}
+
+/// What a UDP socket can do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UdpState {
+    /// There is a datagram to read.
+    pub can_read: bool,
+    /// How long that datagram is.
+    pub next_len: usize,
+    /// There is room to send.
+    pub can_write: bool,
+    /// An error is to be told.
+    pub failed: bool,
+}
+
+/// A datagram that was received, as one who reads it in place sees it.
+#[derive(Debug)]
+pub struct Datagram<'a> {
+    /// What it carries.
+    pub data: &'a [u8],
+    /// Who sent it.
+    pub from: core::net::SocketAddr,
+    /// To which of our addresses, or to which group.
+    pub to: core::net::IpAddr,
+    /// Where it came in.
+    pub interface: IfIndex,
 }
 
 /// All UDP sockets.
@@ -44,8 +76,8 @@ impl Default for Slab<UdpSocket> {
 }
 
 impl Core {
-    pub(crate) fn udp_bind(&mut self, local: IpListenEndpoint, options: UdpOptions) -> Result<UdpId> {
-        if let Some(addr) = local.addr
+    pub(crate) fn udp_bind(&mut self, mut local: Local, options: UdpOptions) -> Result<UdpId> {
+        if let Some(addr) = local.addr.map(IpAddress::from)
             && !self.is_local(addr)
             && !addr.is_multicast()
             && !addr.is_broadcast()
@@ -55,38 +87,47 @@ impl Core {
         if options.rx_datagrams == 0 || options.tx_datagrams == 0 {
             return Err(Error::InvalidInput("a UDP socket needs room for a datagram"));
         }
-        let port = match local.port {
+        local.port = match local.port {
             0 => self.ephemeral_port(|core, port| !core.udp.by_port.contains_key(&port))?,
             port => port,
         };
-        let others = self.udp.by_port.get(&port).map_or(&[][..], |others| others);
-        if others.iter().filter_map(|index| self.udp.sockets.get(*index)).any(|s| s.addr == local.addr) {
+        let others = self.udp.by_port.get(&local.port).map_or(&[][..], |others| others);
+        // One that names an address hears what is sent to it, another what is sent to the rest.
+        let clash = |s: &UdpSocket| {
+            s.local.addr == local.addr && s.local.meets(&local) && !(s.local.shared && local.shared)
+        };
+        if others.iter().filter_map(|index| self.udp.sockets.get(*index)).any(clash) {
             return Err(Error::AddrInUse);
         }
         let socket = UdpSocket {
-            addr: local.addr,
-            port,
+            local,
             peer: None,
             options,
             flows: Vec::new(),
             error: None,
             rx_waker: None,
             tx_waker: None,
+            observer: Observed::default(),
+            wants_room: false,
         };
         let index = self.udp.sockets.insert(socket).ok_or(Error::OutOfMemory)?;
-        self.udp.by_port.entry(port).or_default().push(index);
+        self.udp.by_port.entry(local.port).or_default().push(index);
         Ok(self.udp.sockets.id(index))
     }
 
     /// The socket for a datagram: one that names the address before one that takes any.
     pub(crate) fn udp_socket_for(&self, addr: IpAddress, port: u16, from: (IpAddress, u16)) -> Option<u32> {
         let from = IpEndpoint { addr: from.0, port: from.1 };
-        let hears = |s: &UdpSocket| s.addr.is_none_or(|own| own == addr) && s.peer.is_none_or(|p| p == from);
-        let candidates = self.udp.by_port.get(&port)?.iter();
-        candidates
-            .filter_map(|index| self.udp.sockets.get(*index).filter(|s| hears(s)).map(|s| (*index, s)))
-            .max_by_key(|(_, s)| (s.peer.is_some(), s.addr.is_some()))
-            .map(|(index, _)| index)
+        let hears = |s: &UdpSocket| s.local.hears(addr) && s.peer.is_none_or(|p| p == from);
+        let sockets = self.udp.by_port.get(&port)?;
+        let candidates = || {
+            let known = sockets.iter().filter_map(|index| Some((*index, self.udp.sockets.get(*index)?)));
+            known.filter(|(_, s)| hears(s))
+        };
+        let rank = |s: &UdpSocket| (s.peer.is_some(), s.local.addr.is_some());
+        let best = candidates().map(|(_, s)| rank(s)).max()?;
+        let group = || candidates().filter(|(_, s)| rank(s) == best);
+        group().nth(spread((from.port, from.addr), group().count())).map(|(index, _)| index)
     }
 
     /// The socket's flow on an interface, made when it is first needed.
@@ -100,7 +141,7 @@ impl Core {
         let rx = PacketBuffer::new(vec![PacketMetadata::EMPTY; rx_datagrams], zeroed(rx_buffer)?);
         let tx = PacketBuffer::new(vec![PacketMetadata::EMPTY; tx_datagrams], zeroed(tx_buffer)?);
         let mut socket = Socket::new(rx, tx);
-        socket.bind(IpListenEndpoint { addr: None, port: s.port }).ok()?;
+        socket.bind(IpListenEndpoint { addr: None, port: s.local.port }).ok()?;
         let index = self.add_flow(link, socket, Kind::Udp { owner, peer: None }).ok()?;
         self.udp.sockets.get_mut(owner)?.flows.push(index);
         Some(index)
@@ -114,7 +155,7 @@ impl Core {
     /// Sets the peer for `udp_send` and hears nobody else; `None` undoes it.
     pub(crate) fn udp_connect(&mut self, id: UdpId, peer: Option<IpEndpoint>) -> Result<()> {
         if let Some(peer) = peer {
-            let local = self.udp(id)?.addr;
+            let local = self.udp(id)?.local.addr.map(IpAddress::from);
             if peer.port == 0 {
                 return Err(Error::AddrNotAvailable);
             }
@@ -125,11 +166,22 @@ impl Core {
     }
 
     pub(crate) fn udp_try_send(&mut self, id: UdpId, data: &[u8], to: Option<IpEndpoint>) -> Result<()> {
+        self.udp_send_from(id, data, to, None)
+    }
+
+    /// Sends, from a given address of ours if one is named.
+    pub(crate) fn udp_send_from(
+        &mut self,
+        id: UdpId,
+        data: &[u8],
+        to: Option<IpEndpoint>,
+        from: Option<IpAddress>,
+    ) -> Result<()> {
         let s = self.udp(id)?;
         if let Some(error) = s.error.take() {
             return Err(error);
         }
-        let (addr, capacity) = (s.addr, s.options.tx_buffer);
+        let (addr, capacity) = (from.or(s.local.addr.map(Into::into)), s.options.tx_buffer);
         let to = to.or(s.peer).ok_or(Error::NotConnected)?;
         if data.len() > capacity {
             return Err(Error::MessageTooLong(data.len()));
@@ -149,10 +201,14 @@ impl Core {
             *peer = Some(to.addr);
         }
         match flow.set.get_mut::<Socket<'_>>(flow.handle).send_slice(data, meta) {
-            Ok(()) => self.touch(index),
-            Err(SendError::BufferFull) => return Err(Error::WouldBlock),
+            Ok(()) => {}
+            Err(SendError::BufferFull) => {
+                self.udp(id)?.wants_room = true;
+                return Err(Error::WouldBlock);
+            }
             Err(SendError::Unaddressable) => return Err(Error::AddrNotAvailable),
         }
+        self.touch(index);
         Ok(())
     }
 
@@ -192,10 +248,25 @@ impl Core {
         buf: &mut [u8],
         peek: bool,
     ) -> Result<(usize, IpEndpoint, IpAddress)> {
+        self.udp_recv_with(id, peek, |datagram| {
+            let len = datagram.data.len().min(buf.len());
+            buf[..len].copy_from_slice(&datagram.data[..len]);
+            (len, datagram.from.into(), datagram.to.into())
+        })
+    }
+
+    /// Shows the next datagram in place, and takes it unless `peek`.
+    pub(crate) fn udp_recv_with<R>(
+        &mut self,
+        id: UdpId,
+        peek: bool,
+        f: impl FnOnce(Datagram<'_>) -> R,
+    ) -> Result<R> {
         let index = self.udp.sockets.resolve(id).ok_or(Error::BadHandle)?;
         let s = self.udp.sockets.get_mut(index).ok_or(Error::BadHandle)?;
         for flow in &s.flows {
             let Some(flow) = self.flows.get_mut(*flow) else { continue };
+            let interface = IfIndex(flow.link);
             let socket = flow.set.get_mut::<Socket<'_>>(flow.handle);
             // An error means that the queue is empty.
             while let Ok((data, meta)) =
@@ -208,13 +279,45 @@ impl Core {
                     }
                     continue;
                 }
-                let len = data.len().min(buf.len());
-                buf[..len].copy_from_slice(&data[..len]);
-                let to = meta.local_address.unwrap_or(meta.endpoint.addr);
-                return Ok((len, meta.endpoint, to));
+                let to = meta.local_address.unwrap_or(meta.endpoint.addr).into();
+                return Ok(f(Datagram { data, from: meta.endpoint.into(), to, interface }));
             }
         }
         Err(s.error.take().unwrap_or(Error::WouldBlock))
+    }
+
+    /// What the socket can do now.
+    pub(crate) fn udp_state(&mut self, id: UdpId) -> Result<UdpState> {
+        let index = self.udp.sockets.resolve(id).ok_or(Error::BadHandle)?;
+        let s = self.udp.sockets.get_mut(index).ok_or(Error::BadHandle)?;
+        let mut state = UdpState { can_read: false, next_len: 0, can_write: true, failed: s.error.is_some() };
+        for flow in &s.flows {
+            let Some(flow) = self.flows.get_mut(*flow) else { continue };
+            let socket = flow.set.get_mut::<Socket<'_>>(flow.handle);
+            state.can_write &= socket.can_send();
+            while !state.can_read
+                && let Ok((data, meta)) = socket.peek()
+            {
+                if s.peer.is_some_and(|peer| peer != meta.endpoint) {
+                    let _ = socket.recv();
+                    continue;
+                }
+                (state.can_read, state.next_len) = (true, data.len());
+            }
+        }
+        s.wants_room |= !state.can_write;
+        Ok(state)
+    }
+
+    /// Takes the error that an ICMP message told of.
+    pub(crate) fn udp_take_error(&mut self, id: UdpId) -> Result<Option<Error>> {
+        Ok(self.udp(id)?.error.take())
+    }
+
+    /// Sets who is told of changes.
+    pub(crate) fn observe_udp(&mut self, id: UdpId, observer: Arc<dyn Observer>) -> Result<()> {
+        self.udp(id)?.observer = Observed(Some(observer));
+        Ok(())
     }
 
     pub(crate) fn udp_poll_recv(
@@ -238,17 +341,17 @@ impl Core {
     /// The socket's own end and its peer, if connected.
     pub(crate) fn udp_addrs(&mut self, id: UdpId) -> Result<(IpListenEndpoint, Option<IpEndpoint>)> {
         let s = self.udp(id)?;
-        Ok((IpListenEndpoint { addr: s.addr, port: s.port }, s.peer))
+        Ok((s.local.endpoint(), s.peer))
     }
 
     /// Closes the socket. Datagrams that were not sent yet are dropped.
     pub(crate) fn udp_close(&mut self, id: UdpId) -> Result<()> {
         let index = self.udp.sockets.resolve(id).ok_or(Error::BadHandle)?;
         let s = self.udp.sockets.remove(index).ok_or(Error::BadHandle)?;
-        if let Some(others) = self.udp.by_port.get_mut(&s.port) {
+        if let Some(others) = self.udp.by_port.get_mut(&s.local.port) {
             others.retain(|other| *other != index);
             if others.is_empty() {
-                self.udp.by_port.remove(&s.port);
+                self.udp.by_port.remove(&s.local.port);
             }
         }
         for flow in s.flows {
@@ -261,13 +364,22 @@ impl Core {
     }
 
     /// Wakes those for whom the socket has news.
-    pub(crate) fn settle_udp(&mut self, owner: u32) {
+    pub(crate) fn settle_udp(&mut self, owner: u32, cause: Cause) {
         let Some(s) = self.udp.sockets.get_mut(owner) else { return };
         let (mut can_recv, mut can_send) = (s.error.is_some(), s.error.is_some());
         for flow in s.flows.iter().filter_map(|index| self.flows.get(*index)) {
             let socket: &Socket<'_> = flow.set.get(flow.handle);
             can_recv |= socket.can_recv();
             can_send |= socket.can_send();
+        }
+        if s.error.is_some() {
+            s.observer.tell(Change::State);
+        }
+        if can_recv && cause == Cause::Frame {
+            s.observer.tell(Change::Readable);
+        }
+        if can_send && core::mem::take(&mut s.wants_room) {
+            s.observer.tell(Change::Writable);
         }
         if can_recv && let Some(waker) = s.rx_waker.take() {
             waker.wake();
@@ -291,7 +403,7 @@ impl Core {
             && s.peer == Some(peer)
         {
             s.error = Some(if port_closed { Error::ConnectionRefused } else { Error::HostUnreachable });
-            self.settle_udp(owner);
+            self.settle_udp(owner, Cause::Clock);
         }
     }
 

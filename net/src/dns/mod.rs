@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::task::{Context, Poll, Waker};
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
+use smoltcp::wire::IpEndpoint;
 
-use crate::config::UdpOptions;
+use crate::config::{Local, Scope, UdpOptions};
 use crate::core_::{Core, remember};
 use crate::error::{Error, Result};
 use crate::slab::{Id, Slab};
@@ -29,6 +29,8 @@ const PORT: u16 = 53;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often each server is asked.
 const ROUNDS: usize = 2;
+/// Where questions are sent from.
+const ANY_PORT: Local = Local { addr: None, port: 0, scope: Scope::Both, shared: false };
 const OPTIONS: UdpOptions = UdpOptions { rx_buffer: 2048, rx_datagrams: 4, tx_buffer: 1024, tx_datagrams: 4 };
 
 /// The questions that are open.
@@ -175,7 +177,7 @@ impl Core {
             Some(server) if !exhausted => IpEndpoint { addr: server.into(), port: PORT },
             _ => return self.give_up(index),
         };
-        let Ok(socket) = self.udp_bind(IpListenEndpoint { addr: None, port: 0 }, OPTIONS) else {
+        let Ok(socket) = self.udp_bind(ANY_PORT, OPTIONS) else {
             return self.finish(index, Err(Error::OutOfMemory));
         };
         if let Some(query) = self.resolver.queries.get_mut(index) {

@@ -1,15 +1,18 @@
 //! Listeners: who may call, how many at once, and who waits to be accepted.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::hash::Hasher;
 use core::task::{Context, Poll, Waker};
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Duration;
 use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint};
 
 use super::{FlowKey, ListenerId, Phase, TcpId, socket};
-use crate::config::TcpOptions;
+use crate::config::{Local, TcpOptions};
 use crate::core_::{Core, Flow, Kind, remember};
 use crate::error::{Error, Result};
+use crate::observe::{Change, Observed, Observer};
 
 /// How long a caller may take to confirm.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -17,8 +20,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const PRIORITY: Duration = Duration::from_millis(200);
 
 pub(crate) struct Listener {
-    addr: Option<IpAddress>,
-    port: u16,
+    local: Local,
     backlog: usize,
     options: TcpOptions,
     /// Callers that have not confirmed, oldest first.
@@ -26,51 +28,58 @@ pub(crate) struct Listener {
     /// Established connections that wait to be accepted.
     ready: VecDeque<u32>,
     waker: Option<Waker>,
+    observer: Observed,
 }
 
 impl Core {
     pub(crate) fn listen(
         &mut self,
-        local: IpListenEndpoint,
+        mut local: Local,
         backlog: usize,
         options: TcpOptions,
     ) -> Result<ListenerId> {
         if let Some(addr) = local.addr
-            && !self.is_local(addr)
+            && !self.is_local(addr.into())
         {
             return Err(Error::AddrNotAvailable);
         }
-        let port = match local.port {
+        local.port = match local.port {
             0 => self.ephemeral_port(|core, port| !core.tcp.by_port.contains_key(&port))?,
             port => port,
         };
-        let others = self.tcp.by_port.get(&port).map_or(&[][..], |others| others);
-        // Two listeners share a port only when both name an address, and not the same.
-        let clash =
-            |other: &Listener| other.addr.is_none() || local.addr.is_none() || other.addr == local.addr;
+        let others = self.tcp.by_port.get(&local.port).map_or(&[][..], |others| others);
+        let clash = |other: &Listener| other.local.meets(&local) && !(other.local.shared && local.shared);
         if others.iter().filter_map(|index| self.tcp.listeners.get(*index)).any(clash) {
             return Err(Error::AddrInUse);
         }
         let listener = Listener {
-            addr: local.addr,
-            port,
+            local,
             backlog: backlog.max(1),
             options,
             half_open: VecDeque::new(),
             ready: VecDeque::new(),
             waker: None,
+            observer: Observed::default(),
         };
         let index = self.tcp.listeners.insert(listener).ok_or(Error::OutOfMemory)?;
-        self.tcp.by_port.entry(port).or_default().push(index);
+        self.tcp.by_port.entry(local.port).or_default().push(index);
         Ok(self.tcp.listeners.id(index))
     }
 
-    /// The listener for a call to `addr`, `port`.
-    pub(crate) fn listener_for(&self, addr: IpAddress, port: u16) -> Option<u32> {
-        let matches = |index: &&u32| {
-            self.tcp.listeners.get(**index).is_some_and(|l| l.addr.is_none_or(|own| own == addr))
-        };
-        self.tcp.by_port.get(&port)?.iter().find(matches).copied()
+    /// The listener for a call: one that names the address before one that takes any; of several that share, the caller
+    /// decides which.
+    pub(crate) fn listener_for(&self, key: &FlowKey) -> Option<u32> {
+        let (port, addr) = key.local;
+        let listeners = self.tcp.by_port.get(&port)?;
+        let hears = |index: &&u32| self.tcp.listeners.get(**index).is_some_and(|l| l.local.hears(addr));
+        if let [only] = listeners.as_slice() {
+            return Some(only).filter(hears).copied();
+        }
+        let names = |index: u32| self.tcp.listeners.get(index).is_some_and(|l| l.local.addr.is_some());
+        let best = listeners.iter().filter(hears).any(|index| names(*index));
+        let group = || listeners.iter().filter(hears).filter(|index| names(**index) == best);
+        let count = group().count().max(1);
+        group().nth(spread(key.remote, count)).copied()
     }
 
     /// Makes a socket for a caller, or `None` when the backlog is full or there is no memory: the caller tries again.
@@ -80,7 +89,7 @@ impl Core {
             return None;
         }
         let options = l.options;
-        if l.half_open.len() >= l.backlog
+        if l.half_open.len() >= l.backlog.max(options.half_open)
             && let Some(oldest) = l.half_open.front().copied()
         {
             // A real caller confirms within a round trip. One that has not for long makes room; otherwise the newcomer
@@ -110,7 +119,30 @@ impl Core {
             if let Some(waker) = l.waker.take() {
                 waker.wake();
             }
+            l.observer.tell(Change::Readable);
         }
+    }
+
+    /// Sets who is told of each caller.
+    pub(crate) fn observe_listener(&mut self, id: ListenerId, observer: Arc<dyn Observer>) -> Result<()> {
+        let listener = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
+        let l = self.tcp.listeners.get_mut(listener).ok_or(Error::BadHandle)?;
+        l.observer = Observed(Some(observer));
+        Ok(())
+    }
+
+    /// Callers that wait to be accepted.
+    pub(crate) fn callers(&self, id: ListenerId) -> Result<usize> {
+        let listener = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
+        self.tcp.listeners.get(listener).map(|l| l.ready.len()).ok_or(Error::BadHandle)
+    }
+
+    /// Changes how many callers may wait to be accepted.
+    pub(crate) fn set_backlog(&mut self, id: ListenerId, backlog: usize) -> Result<()> {
+        let listener = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
+        let l = self.tcp.listeners.get_mut(listener).ok_or(Error::BadHandle)?;
+        l.backlog = backlog.max(1);
+        Ok(())
     }
 
     /// Takes a connection off its listener's lists.
@@ -157,17 +189,17 @@ impl Core {
     pub(crate) fn listener_addr(&self, id: ListenerId) -> Result<IpListenEndpoint> {
         let index = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
         let l = self.tcp.listeners.get(index).ok_or(Error::BadHandle)?;
-        Ok(IpListenEndpoint { addr: l.addr, port: l.port })
+        Ok(l.local.endpoint())
     }
 
     /// Ends a listener. Those who wait to be accepted are turned away.
     pub(crate) fn close_listener(&mut self, id: ListenerId) -> Result<()> {
         let listener = self.tcp.listeners.resolve(id).ok_or(Error::BadHandle)?;
         let Some(mut l) = self.tcp.listeners.remove(listener) else { return Err(Error::BadHandle) };
-        if let Some(others) = self.tcp.by_port.get_mut(&l.port) {
+        if let Some(others) = self.tcp.by_port.get_mut(&l.local.port) {
             others.retain(|other| *other != listener);
             if others.is_empty() {
-                self.tcp.by_port.remove(&l.port);
+                self.tcp.by_port.remove(&l.local.port);
             }
         }
         if let Some(waker) = l.waker.take() {
@@ -183,5 +215,32 @@ impl Core {
             }
         }
         Ok(())
+    }
+}
+
+/// One of `count` for a caller; the same caller gets the same.
+pub(crate) fn spread(caller: (u16, IpAddress), count: usize) -> usize {
+    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    hash.write(&caller.0.to_be_bytes());
+    match caller.1 {
+        IpAddress::Ipv4(addr) => hash.write(&addr.octets()),
+        IpAddress::Ipv6(addr) => hash.write(&addr.octets()),
+    }
+    let value = hash.finish();
+    // The low bits of this hash follow those of the last byte.
+    ((value ^ value >> 32) as u32 as usize) % count.max(1)
+}
+
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }

@@ -20,8 +20,9 @@ use smoltcp::wire::IpAddress;
 use crate::config::TcpOptions;
 use crate::core_::{Core, Flow, Kind, duration};
 use crate::error::{Error, Result};
+use crate::observe::{Change, Observed};
 use crate::slab::{Id, Slab};
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, spread};
 use time_wait::TimeWait;
 
 /// Names the kind of [`TcpId`].
@@ -52,6 +53,14 @@ pub struct TcpState {
     pub readable: usize,
     /// Bytes written and not yet acknowledged.
     pub unsent: usize,
+    /// Bytes that can be written now.
+    pub room: usize,
+    /// Neither we nor a failure have ended our side.
+    pub may_write: bool,
+    /// The peer has ended its side, though there may be something left to read.
+    pub peer_done: bool,
+    /// The connection failed; [`crate::Stack::tcp_error`] says why.
+    pub failed: bool,
 }
 
 /// Both ends of a connection; ports first, since they differ most.
@@ -87,6 +96,13 @@ pub(crate) struct Tcp {
     soft_error: Option<Error>,
     rx_waker: Option<Waker>,
     tx_waker: Option<Waker>,
+    observer: Observed,
+    /// Somebody found no room to write.
+    wants_room: bool,
+    /// Bytes received that wait to be read, when last looked at.
+    queued: usize,
+    /// Small segments are held back.
+    corked: bool,
     options: TcpOptions,
     /// When we give up, whatever smoltcp thinks.
     pub(crate) limit: Option<Instant>,
@@ -172,6 +188,10 @@ impl Core {
             soft_error: None,
             rx_waker: None,
             tx_waker: None,
+            observer: Observed::default(),
+            wants_room: false,
+            queued: 0,
+            corked: false,
             options: *options,
             limit: None,
             unsent: 0,
@@ -194,6 +214,7 @@ impl Core {
         self.tcp.memory = self.tcp.memory.saturating_sub(options.rx_buffer + options.tx_buffer);
         if let Some(Flow { kind: Kind::Tcp(mut tcp), .. }) = self.remove_flow(index) {
             tcp.wake_all();
+            tcp.observer.tell(Change::State);
         }
     }
 

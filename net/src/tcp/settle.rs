@@ -6,13 +6,17 @@ use smoltcp::time::Duration;
 use super::{Phase, socket};
 use crate::core_::{Cause, Core, Flow, Kind};
 use crate::error::Error;
+use crate::observe::Change;
 
 /// How long a connection that nobody holds may take to end.
 const LINGER: Duration = Duration::from_secs(60);
 /// How long its reset may wait for a device.
 const RESET_LINGER: Duration = Duration::from_secs(1);
-/// How much the peer may go on sending to nobody before it is told off.
-const DISCARD_MOST: usize = 256 << 10;
+
+/// Whether there is enough room to tell a writer that found none: not for every acknowledgement.
+pub(super) fn has_room(socket: &smoltcp::socket::tcp::Socket<'static>) -> bool {
+    (socket.send_capacity() - socket.send_queue()) * 3 >= socket.send_capacity()
+}
 
 impl Core {
     pub(crate) fn settle_tcp(&mut self, index: u32, cause: Cause) {
@@ -56,7 +60,7 @@ impl Core {
                 while let Ok(len @ 1..) = socket.recv(|data| (data.len(), data.len())) {
                     tcp.discarded += len;
                 }
-                if tcp.discarded > DISCARD_MOST && state != State::Closed {
+                if tcp.discarded > tcp.options.discard_most && state != State::Closed {
                     socket.abort();
                     tcp.seen = State::Closed;
                     tcp.limit = Some(now + RESET_LINGER);
@@ -84,6 +88,21 @@ impl Core {
         let flushed = core::mem::replace(&mut tcp.unsent, unsent) > unsent && unsent == 0;
         if socket.can_send() || flushed || state != before {
             tcp.wake_tx();
+        }
+        let queued = socket.recv_queue();
+        let more = core::mem::replace(&mut tcp.queued, queued) < queued;
+        let quiet = [State::FinWait1, State::FinWait2, State::TimeWait, State::LastAck, State::Closing];
+        if state != before && !(quiet.contains(&before) && quiet.contains(&state)) {
+            tcp.wants_room = false;
+            tcp.observer.tell(Change::State);
+            return;
+        }
+        if more {
+            tcp.observer.tell(Change::Readable);
+        }
+        if tcp.wants_room && has_room(socket) {
+            tcp.wants_room = false;
+            tcp.observer.tell(Change::Writable);
         }
     }
 

@@ -2,15 +2,24 @@
 
 use core::task::{Context, Poll};
 use smoltcp::socket::tcp::{RecvError, Socket, State};
+use smoltcp::time::Duration;
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
+use alloc::sync::Arc;
+
+use super::settle::has_room;
 use super::{FlowKey, Phase, Tcp, TcpId, TcpState};
 use crate::config::TcpOptions;
 use crate::core_::{Core, Kind, duration, remember};
 use crate::error::{Error, Result};
+use crate::observe::{Observed, Observer};
 
 /// Ports that we choose ourselves.
 const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
+
+/// How long a corked connection holds what is less than a segment, and what it takes for one.
+const CORKED: Duration = Duration::from_millis(200);
+const CORKED_MOST: usize = 1400;
 
 /// Which direction of a connection to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,12 +88,14 @@ impl Core {
     }
 
     pub(crate) fn try_read(&mut self, id: TcpId, buf: &mut [u8]) -> Result<usize> {
-        let read = self.with_tcp(id, |socket, tcp| {
+        let (read, opens) = self.with_tcp(id, |socket, tcp| {
             readable(socket, tcp, buf.is_empty())?;
-            socket.recv_slice(buf).or_else(ended)
+            let opens = opens_window(socket);
+            let read = socket.recv_slice(buf).or_else(ended)?;
+            tcp.queued = socket.recv_queue();
+            Ok((read, opens))
         })?;
-        if read > 0 {
-            // The window may have opened.
+        if read > 0 && opens {
             self.touch(id.index());
         }
         Ok(read)
@@ -106,10 +117,8 @@ impl Core {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<Result<usize>> {
-        self.poll_tcp(id, cx, Wait::Read, |socket, tcp| {
-            readable(socket, tcp, buf.is_empty())?;
-            socket.peek_slice(buf).or_else(ended)
-        })
+        let peeked = self.peek(id, buf);
+        self.pend(id, cx, Wait::Read, peeked)
     }
 
     /// Lets `f` look at the received bytes in place and say how many it used.
@@ -119,18 +128,35 @@ impl Core {
         cx: &mut Context<'_>,
         f: impl FnOnce(&[u8]) -> usize,
     ) -> Poll<Result<usize>> {
-        let read = self.with_tcp(id, |socket, tcp| {
+        let read = self.read_with(id, f);
+        self.pend(id, cx, Wait::Read, read)
+    }
+
+    /// As [`Core::poll_read_with`], without waiting.
+    pub(crate) fn read_with(&mut self, id: TcpId, f: impl FnOnce(&[u8]) -> usize) -> Result<usize> {
+        let (read, opens) = self.with_tcp(id, |socket, tcp| {
             readable(socket, tcp, false)?;
+            let opens = opens_window(socket);
             let take = |data: &mut [u8]| {
                 let used = f(data).min(data.len());
                 (used, used)
             };
-            socket.recv(take).or_else(ended)
-        });
-        if matches!(read, Ok(1..)) {
+            let read = socket.recv(take).or_else(ended)?;
+            tcp.queued = socket.recv_queue();
+            Ok((read, opens))
+        })?;
+        if read > 0 && opens {
             self.touch(id.index());
         }
-        self.pend(id, cx, Wait::Read, read)
+        Ok(read)
+    }
+
+    /// Copies what waits to be read and leaves it there.
+    pub(crate) fn peek(&mut self, id: TcpId, buf: &mut [u8]) -> Result<usize> {
+        self.with_tcp(id, |socket, tcp| {
+            readable(socket, tcp, buf.is_empty())?;
+            socket.peek_slice(buf).or_else(ended)
+        })
     }
 
     pub(crate) fn try_write(&mut self, id: TcpId, data: &[u8]) -> Result<usize> {
@@ -159,9 +185,16 @@ impl Core {
         cx: &mut Context<'_>,
         f: impl FnOnce(&mut [u8]) -> usize,
     ) -> Poll<Result<usize>> {
-        let written = self.with_tcp(id, |socket, tcp| {
+        let written = self.write_with(id, f);
+        self.pend(id, cx, Wait::Write, written)
+    }
+
+    /// As [`Core::poll_write_with`], without waiting; the observer is told when there is room again.
+    pub(crate) fn write_with(&mut self, id: TcpId, f: impl FnOnce(&mut [u8]) -> usize) -> Result<usize> {
+        let (written, holds) = self.with_tcp(id, |socket, tcp| {
             writable(socket, tcp)?;
             if !socket.can_send() {
+                tcp.wants_room = true;
                 return Err(Error::WouldBlock);
             }
             let fill = |room: &mut [u8]| {
@@ -170,12 +203,43 @@ impl Core {
             };
             let len = socket.send(fill).map_err(|_| Error::BrokenPipe)?;
             tcp.watch(socket);
-            Ok(len)
-        });
-        if matches!(written, Ok(1..)) {
+            Ok((len, tcp.corked && socket.send_queue() < CORKED_MOST))
+        })?;
+        match written {
+            0 => {}
+            _ if holds => {
+                let limit = self.now + CORKED;
+                let due = self.flows.get(id.index()).and_then(|flow| flow.deadline);
+                self.set_deadline(id.index(), Some(due.map_or(limit, |due| due.min(limit))));
+            }
+            _ => self.touch(id.index()),
+        }
+        Ok(written)
+    }
+
+    /// Holds small segments back, or lets them go.
+    pub(crate) fn set_corked(&mut self, id: TcpId, corked: bool) -> Result<()> {
+        let was = self.with_tcp(id, |socket, tcp| {
+            Ok(core::mem::replace(&mut tcp.corked, corked) && socket.send_queue() > 0)
+        })?;
+        if was && !corked {
             self.touch(id.index());
         }
-        self.pend(id, cx, Wait::Write, written)
+        Ok(())
+    }
+
+    /// Sets who is told of changes.
+    pub(crate) fn observe_tcp(&mut self, id: TcpId, observer: Arc<dyn Observer>) -> Result<()> {
+        self.with_tcp(id, |socket, tcp| {
+            tcp.observer = Observed(Some(observer));
+            tcp.queued = socket.recv_queue();
+            Ok(())
+        })
+    }
+
+    /// Why the connection ended, if not in good order.
+    pub(crate) fn tcp_error(&mut self, id: TcpId) -> Result<Option<Error>> {
+        self.with_tcp(id, |_, tcp| Ok(tcp.error.clone()))
     }
 
     /// Waits until the peer has acknowledged all that was written.
@@ -231,10 +295,18 @@ impl Core {
     pub(crate) fn tcp_state(&mut self, id: TcpId) -> Result<TcpState> {
         self.with_tcp(id, |socket, tcp| {
             let connecting = tcp.phase == Phase::Opening && tcp.error.is_none();
+            let may_write = tcp.error.is_none() && !connecting && socket.may_send();
+            if may_write && !has_room(socket) {
+                tcp.wants_room = true;
+            }
             Ok(TcpState {
                 connecting,
                 can_read: socket.can_recv(),
                 can_write: socket.can_send(),
+                room: socket.send_capacity() - socket.send_queue(),
+                may_write,
+                peer_done: !connecting && tcp.error.is_none() && peer_done(socket.state()),
+                failed: tcp.error.is_some(),
                 eof: !connecting && tcp.error.is_none() && !socket.may_recv(),
                 closed: matches!(socket.state(), State::Closed | State::TimeWait),
                 readable: socket.recv_queue(),
@@ -296,6 +368,15 @@ impl Core {
         });
         Poll::Pending
     }
+}
+
+/// Whether reading now may open a window that the peer waits for. Where little is queued, the peer knows of room enough.
+fn opens_window(socket: &Socket<'static>) -> bool {
+    socket.recv_queue() * 4 >= socket.recv_capacity()
+}
+
+fn peer_done(state: State) -> bool {
+    matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait | State::Closed)
 }
 
 /// What stands in the way of reading. Data that came before a reset is read first.

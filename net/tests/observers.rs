@@ -1,0 +1,137 @@
+//! Observers are told of each change, and listeners share ports and families as they say.
+mod common;
+
+use common::*;
+use net::{Change, Error, Local, Observer, Scope, TcpOptions, TcpState, UdpOptions};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+#[derive(Default)]
+struct Log(Mutex<Vec<Change>>);
+
+impl Observer for Log {
+    fn changed(&self, change: Change) {
+        self.0.lock().unwrap().push(change);
+    }
+}
+
+impl Log {
+    fn take(&self) -> Vec<Change> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+fn local(port: u16, scope: Scope, shared: bool) -> Local {
+    Local { addr: None, port, scope, shared }
+}
+
+#[test]
+fn an_observer_is_told_each_time_and_of_room_only_when_some_was_missed() {
+    let mut sim = Sim::new(2, 1);
+    let options = TcpOptions { tx_buffer: 3000, rx_buffer: 3000, ..TcpOptions::default() };
+    let (callers, server, client) =
+        (Arc::new(Log::default()), Arc::new(Log::default()), Arc::new(Log::default()));
+    let listener = sim.stacks[0].tcp_listen_at(local(80, Scope::V4, false), 4, options).unwrap();
+    sim.stacks[0].tcp_observe_listener(listener, callers.clone()).unwrap();
+    let c = sim.stacks[1].tcp_connect(at(1, 80), options).unwrap();
+    sim.stacks[1].tcp_observe(c, client.clone()).unwrap();
+    sim.run_for(S);
+    assert_eq!((callers.take(), client.take()), (vec![Change::Readable], vec![Change::State]));
+    assert_eq!(sim.stacks[0].tcp_callers(listener), Ok(1));
+    let (s, _) = sim.stacks[0].tcp_try_accept(listener).unwrap();
+    sim.stacks[0].tcp_observe(s, server.clone()).unwrap();
+
+    for _ in 0..2 {
+        sim.stacks[1].tcp_try_write(c, b"hello").unwrap();
+        sim.run_for(S);
+        assert_eq!((server.take(), client.take()), (vec![Change::Readable], vec![]));
+    }
+    // Until nothing fits any more; then the reader makes room.
+    while sim.stacks[1].tcp_write_with(c, |room| room.len()).is_ok() {
+        sim.run_for(S);
+    }
+    client.take();
+    assert_eq!(sim.stacks[1].tcp_write_with(c, |room| room.len()), Err(Error::WouldBlock));
+    while sim.stacks[0].tcp_read_with(s, |data| data.len()).is_ok() {
+        sim.run_for(100 * MS);
+    }
+    assert_eq!(client.take(), [Change::Writable]);
+    sim.stacks[0].tcp_close(s).unwrap();
+    sim.run_for(S);
+    assert_eq!(client.take(), [Change::State]);
+    let TcpState { peer_done, may_write, .. } = sim.stacks[1].tcp_state(c).unwrap();
+    assert!(peer_done && may_write);
+}
+
+#[test]
+fn a_corked_connection_holds_what_is_less_than_a_segment() {
+    let mut sim = Sim::new(2, 1);
+    let listener = sim.stacks[0].tcp_listen(any(80), 4, TcpOptions::default()).unwrap();
+    let c = sim.stacks[1].tcp_connect(at(1, 80), TcpOptions::default()).unwrap();
+    sim.run_for(S);
+    let (s, _) = sim.stacks[0].tcp_try_accept(listener).unwrap();
+    let queued = |sim: &mut Sim| sim.stacks[0].tcp_state(s).unwrap().readable;
+    let put = |room: &mut [u8]| room.len().min(10);
+    sim.stacks[1].tcp_set_corked(c, true).unwrap();
+    sim.stacks[1].tcp_write_with(c, put).unwrap();
+    sim.run_for(100 * MS);
+    assert_eq!(queued(&mut sim), 0);
+    sim.run_for(200 * MS);
+    assert_eq!(queued(&mut sim), 10);
+    sim.stacks[1].tcp_write_with(c, put).unwrap();
+    sim.stacks[1].tcp_set_corked(c, false).unwrap();
+    sim.run_for(10 * MS);
+    assert_eq!(queued(&mut sim), 20);
+}
+
+#[test]
+fn listeners_of_both_families_and_sharers_have_one_port() {
+    let mut sim = Sim::new(2, 1);
+    let options = TcpOptions::default();
+    let stack = &mut sim.stacks[0];
+    let v6 = stack.tcp_listen_at(local(80, Scope::V6, false), 4, options).unwrap();
+    let one = stack.tcp_listen_at(local(80, Scope::V4, true), 64, options).unwrap();
+    assert_eq!(stack.tcp_listen_at(local(80, Scope::V4, false), 4, options), Err(Error::AddrInUse));
+    assert_eq!(stack.tcp_listen_at(local(80, Scope::Both, true), 4, options), Err(Error::AddrInUse));
+    let two = stack.tcp_listen_at(local(80, Scope::V4, true), 64, options).unwrap();
+    for _ in 0..40 {
+        sim.stacks[1].tcp_connect(at(1, 80), options).unwrap();
+    }
+    sim.run_for(S);
+    let counts = [one, two].map(|id| sim.stacks[0].tcp_callers(id).unwrap());
+    assert_eq!(counts[0] + counts[1], 40);
+    assert!(counts[0] > 8 && counts[1] > 8, "{counts:?}");
+    assert_eq!(sim.stacks[0].tcp_callers(v6), Ok(0));
+    let to = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 80);
+    sim.stacks[0].tcp_connect(to, options).unwrap();
+    sim.run_for(S);
+    assert_eq!(sim.stacks[0].tcp_callers(v6), Ok(1));
+}
+
+#[test]
+fn datagrams_are_seen_in_place_and_their_observer_is_told() {
+    let mut sim = Sim::new(2, 1);
+    let log = Arc::new(Log::default());
+    let server = sim.stacks[0].udp_bind_at(local(53, Scope::V4, false), UdpOptions::default()).unwrap();
+    sim.stacks[0].udp_observe(server, log.clone()).unwrap();
+    let client = sim.stacks[1].udp_bind(any(0), UdpOptions::default()).unwrap();
+    sim.stacks[1].udp_send_from(client, b"question", Some(at(1, 53)), None).unwrap();
+    sim.run_for(S);
+    assert_eq!(log.take(), [Change::Readable]);
+    let state = sim.stacks[0].udp_state(server).unwrap();
+    assert_eq!((state.can_read, state.next_len, state.can_write), (true, 8, true));
+    for peek in [true, false] {
+        let seen =
+            sim.stacks[0].udp_recv_with(server, peek, |datagram| (datagram.data.to_vec(), datagram.to));
+        assert_eq!(seen, Ok((b"question".to_vec(), at(1, 53).ip())));
+    }
+    assert!(!sim.stacks[0].udp_state(server).unwrap().can_read);
+    // Nobody is at that port: the connected sender is told.
+    let log = Arc::new(Log::default());
+    sim.stacks[1].udp_observe(client, log.clone()).unwrap();
+    sim.stacks[1].udp_connect(client, Some(at(1, 54))).unwrap();
+    sim.stacks[1].udp_send_from(client, b"anybody", None, None).unwrap();
+    sim.run_for(S);
+    assert_eq!(log.take(), [Change::State]);
+    assert_eq!(sim.stacks[1].udp_take_error(client), Ok(Some(Error::ConnectionRefused)));
+}
