@@ -236,9 +236,14 @@ pub(crate) fn wait(wanted: &[(Port, EventSeq)], deadline_ns: Option<u64>) -> Wak
     wake
 }
 
+/// Whether there is something to dispatch.
+pub(crate) fn pending() -> bool {
+    upcall_pending().load(Ordering::Relaxed) != 0
+}
+
 /// Counts the events that are pending and wakes who waits for them.
 pub(crate) fn dispatch() {
-    if upcall_pending().load(Ordering::Relaxed) == 0 {
+    if !pending() {
         return;
     }
     upcall_pending().store(0, Ordering::SeqCst);
@@ -259,6 +264,7 @@ pub(crate) fn dispatch() {
 
 fn deliver(port: usize) {
     EVENTS.store(EVENTS.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    crate::user::note_event(port);
     let mut ports = PORTS.lock();
     if let Some(state) = ports.states.get_mut(port) {
         state.seq = state.seq.wrapping_add(1);

@@ -88,6 +88,14 @@ pub fn poll(ports: &[u32], timeout_ns: u64) -> Result<(), Errno> {
         .map(drop)
 }
 
+/// `EVTCHNOP_bind_virq` of this vCPU.
+pub fn bind_virq(virq: u32) -> Result<u32, Errno> {
+    let mut argument = evtchn::BindVirq { virq, vcpu: 0, port: 0 };
+    // SAFETY: the structure of the operation; a new channel disturbs none.
+    unsafe { event_channel(evtchn::EVTCHNOP_BIND_VIRQ, &mut argument)? };
+    Ok(argument.port)
+}
+
 /// An event channel operation with its argument structure.
 ///
 /// # Safety
@@ -183,7 +191,9 @@ pub unsafe fn set_trap_table(table: &[x86::TrapInfo]) -> Result<(), Errno> {
 /// # Safety
 /// `entry` is a stub for the frame of that callback.
 pub unsafe fn register_callback(kind: u16, entry: u64) -> Result<(), Errno> {
-    let argument = x86::CallbackRegister { kind, flags: 0, pad: 0, address: entry };
+    // Xen masks events itself when it delivers one, and knows no such flag there.
+    let flags = if kind == x86::CALLBACKTYPE_EVENT { 0 } else { x86::CALLBACKF_MASK_EVENTS };
+    let argument = x86::CallbackRegister { kind, flags, pad: 0, address: entry };
     let args = [x86::CALLBACKOP_REGISTER.into(), address(&argument), 0, 0];
     // SAFETY: promised by the caller.
     check(unsafe { raw(xen::HYPERVISOR_CALLBACK_OP, args) }).map(drop)
@@ -271,4 +281,101 @@ pub fn runstate() -> Option<[u64; 4]> {
 pub fn stop_periodic_timer() {
     // SAFETY: no memory is touched.
     let _ = unsafe { raw(xen::HYPERVISOR_VCPU_OP, [vcpu::VCPUOP_STOP_PERIODIC_TIMER.into(), 0, 0, 0]) };
+}
+
+/// Has the timer event of this vCPU raised at a system time.
+pub fn set_singleshot_timer(timeout_abs_ns: u64) -> Result<(), Errno> {
+    let argument = vcpu::SetSingleshotTimer { timeout_abs_ns, flags: 0, pad: 0 };
+    let args = [vcpu::VCPUOP_SET_SINGLESHOT_TIMER.into(), 0, address(&argument), 0];
+    // SAFETY: Xen reads the structure.
+    check(unsafe { raw(xen::HYPERVISOR_VCPU_OP, args) }).map(drop)
+}
+
+/// Has Xen keep a copy of `vcpu_time_info` at a virtual address.
+///
+/// # Safety
+/// The address stays mapped writable, and nobody else uses the structure's memory.
+pub unsafe fn register_time_area(addr: u64) -> Result<(), Errno> {
+    let argument = vcpu::RegisterTimeMemoryArea { addr };
+    let args = [vcpu::VCPUOP_REGISTER_VCPU_TIME_MEMORY_AREA.into(), 0, address(&argument), 0];
+    // SAFETY: promised by the caller.
+    check(unsafe { raw(xen::HYPERVISOR_VCPU_OP, args) }).map(drop)
+}
+
+/// Names the stack that entries from user mode begin on.
+///
+/// # Safety
+/// The memory below `top` is the entry stubs' own.
+pub unsafe fn stack_switch(top: u64) -> Result<(), Errno> {
+    // SAFETY: promised by the caller.
+    check(unsafe { raw(xen::HYPERVISOR_STACK_SWITCH, [x86::FLAT_KERNEL_SS.into(), top, 0, 0]) }).map(drop)
+}
+
+/// Clears the task-switched flag: no use of the FPU traps to this kernel.
+pub fn allow_fpu() {
+    // SAFETY: no memory is touched.
+    let _ = unsafe { raw(xen::HYPERVISOR_FPU_TASKSWITCH, [0; 4]) };
+}
+
+/// Hypercalls that travel together. Arguments that are pointers must live until [`Multicall::issue`].
+pub struct Multicall<const N: usize> {
+    entries: [xen::MulticallEntry; N],
+    len: usize,
+}
+
+impl<const N: usize> Multicall<N> {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { entries: [xen::MulticallEntry::default(); N], len: 0 }
+    }
+
+    fn push(&mut self, op: usize, args: [u64; 4]) {
+        let [a, b, c, d] = args;
+        self.entries[self.len] = xen::MulticallEntry { op: op as u64, result: 0, args: [a, b, c, d, 0, 0] };
+        self.len += 1;
+    }
+
+    /// Adds updates of page tables.
+    pub fn mmu_update(&mut self, updates: &[xen::MmuUpdate]) {
+        let args = [address(updates), updates.len() as u64, 0, xen::DOMID_SELF.into()];
+        self.push(xen::HYPERVISOR_MMU_UPDATE, args);
+    }
+
+    /// Adds operations on page tables and the TLB.
+    pub fn mmuext(&mut self, operations: &[xen::MmuextOp]) {
+        let args = [address(operations), operations.len() as u64, 0, xen::DOMID_SELF.into()];
+        self.push(xen::HYPERVISOR_MMUEXT_OP, args);
+    }
+
+    /// Adds a segment base of user mode (`SEGBASE_*`).
+    pub fn set_segment_base(&mut self, which: u32, base: u64) {
+        self.push(xen::HYPERVISOR_SET_SEGMENT_BASE, [which.into(), base, 0, 0]);
+    }
+
+    /// Issues them, one alone without the detour; the first error of any.
+    ///
+    /// # Safety
+    /// As for each of the operations, in their order.
+    pub unsafe fn issue(&mut self) -> Result<(), Errno> {
+        let entries = &mut self.entries[..core::mem::take(&mut self.len)];
+        match entries {
+            [] => return Ok(()),
+            [only] => {
+                let [a, b, c, d, ..] = only.args;
+                // SAFETY: promised by the caller.
+                return check(unsafe { raw(only.op as usize, [a, b, c, d]) }).map(drop);
+            }
+            _ => {}
+        }
+        let args = [address_mut(entries), entries.len() as u64, 0, 0];
+        // SAFETY: promised by the caller.
+        check(unsafe { raw(xen::HYPERVISOR_MULTICALL, args) })?;
+        entries.iter().try_for_each(|entry| check(entry.result as i64).map(drop))
+    }
+}
+
+impl<const N: usize> Default for Multicall<N> {
+    fn default() -> Self {
+        Self::new()
+    }
 }

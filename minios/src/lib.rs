@@ -7,6 +7,7 @@
 //! | [`trap`], [`crash`] | exceptions and panics: registers, backtrace, `SCHEDOP_shutdown(crash)` |
 //! | [`events`], [`grants`], [`time`], [`entropy`] | what Xen gives: event channels, grant table v1, clocks, and RDRAND |
 //! | [`thread`], [`sync`] | cooperative threads, and what they wait on |
+//! | [`user`] | user mode: registers, page tables, preemption, time for a vDSO |
 //! | [`console`] | `print!`, `log`, and the way out that works in a crash |
 //! | [`cmdline`] | options and arguments of the kernel command line |
 //! | [`platform`] | [`Xen`], the value that drivers are given |
@@ -48,6 +49,8 @@ pub mod sync;
 pub mod thread;
 #[cfg(target_os = "none")]
 pub mod trap;
+#[cfg(target_os = "none")]
+pub mod user;
 
 #[cfg(target_os = "none")]
 pub use platform::Xen;

@@ -1,4 +1,5 @@
 //! Exceptions. In kernel mode each of them is a bug: it is reported with registers and backtrace, and the guest crashes.
+//! In user mode, which the privilege level in the frame's CS tells, it ends a run of [`crate::user`].
 //!
 //! Xen pushes its frame at the interrupted stack pointer, with RCX and R11 below the processor's own (`arch-x86/xen.h`).
 //! So an overflow of a stack into its guard page leaves Xen no room for the frame: Xen then crashes the domain itself,
@@ -8,6 +9,7 @@ use core::arch::global_asm;
 
 use xen_sys::x86::{self, TrapInfo};
 
+use crate::user::entry;
 use crate::{crash, hypercall};
 
 /// The registers at an exception, as the stubs push them.
@@ -39,11 +41,14 @@ pub struct Frame {
     pub ss: u64,
 }
 
-// Per vector: take RCX and R11 back, see that there is an error code, push the vector. Then all alike.
+// Per vector: from kernel mode, take RCX and R11 back, see that there is an error code, push the vector, then all alike;
+// from user mode, leave to `user::entry` with the error code in RCX and the frame's RIP at R11.
 global_asm!(
     r#"
     .macro trap_stub vector, has_error
     trap_stub_\vector:
+        test byte ptr [rsp + 24 + 8 * \has_error], 3
+        jnz user_stub_\vector
         mov rcx, [rsp]
         mov r11, [rsp + 8]
         add rsp, 16
@@ -52,6 +57,15 @@ global_asm!(
         .endif
         push \vector
         jmp trap_common
+    user_stub_\vector:
+        .if \has_error
+        mov rcx, [rsp + 16]
+        .else
+        xor ecx, ecx
+        .endif
+        lea r11, [rsp + 16 + 8 * \has_error]
+        mov qword ptr [rip + {exit} + {exit_reason}], \vector
+        jmp {exit_from_user}
     .endm
 
     .pushsection .text.trap, "ax", @progbits
@@ -90,27 +104,44 @@ global_asm!(
         ud2
 
     trap_event:
+        test byte ptr [rsp + 24], 3
+        jnz user_event
         # Events are masked in kernel mode; should one arrive all the same, mask them again and go on.
         mov rcx, [rsp]
         mov r11, [rsp + 8]
         add rsp, 16
         iretq
 
+    user_event:
+        mov qword ptr [rip + {exit} + {exit_reason}], {EVENT}
+        jmp user_no_error
+
+    trap_syscall:
+        mov qword ptr [rip + {exit} + {exit_reason}], {SYSCALL}
+        jmp user_no_error
+
+    trap_compat:
+        mov qword ptr [rip + {exit} + {exit_reason}], {COMPAT}
+    user_no_error:
+        xor ecx, ecx
+        lea r11, [rsp + 16]
+        jmp {exit_from_user}
+
+    user_failsafe:
+        mov qword ptr [rip + {exit} + {exit_reason}], 13
+        xor ecx, ecx
+        lea r11, [rsp + 48]
+        jmp {exit_from_user}
+
     trap_failsafe:
+        test byte ptr [rsp + 56], 3
+        jnz user_failsafe
         # Xen could not load a segment selector: RCX R11 DS ES FS GS, then the frame of the instruction after.
         mov rcx, [rsp]
         mov r11, [rsp + 8]
         add rsp, 48
         push 0
         push 13
-        jmp trap_common
-
-    trap_unused_callback:
-        mov rcx, [rsp]
-        mov r11, [rsp + 8]
-        add rsp, 16
-        push 0
-        push 6
         jmp trap_common
     .popsection
 
@@ -129,6 +160,12 @@ global_asm!(
     .popsection
     "#,
     on_exception = sym on_exception,
+    exit = sym entry::EXIT,
+    exit_reason = const entry::EXIT_REASON,
+    exit_from_user = sym entry::exit,
+    EVENT = const entry::EVENT,
+    SYSCALL = const entry::SYSCALL,
+    COMPAT = const entry::COMPAT,
 );
 
 const VECTORS: usize = 22;
@@ -137,7 +174,8 @@ unsafe extern "C" {
     static trap_stubs: [u64; VECTORS];
     fn trap_event();
     fn trap_failsafe();
-    fn trap_unused_callback();
+    fn trap_syscall();
+    fn trap_compat();
 }
 
 /// Names of the vectors (Intel SDM volume 3, table 6-1).
@@ -187,13 +225,13 @@ pub(crate) fn init() {
     if let Err(errno) = unsafe { hypercall::set_trap_table(&table) } {
         crash::give_up(format_args!("Xen refused the trap table: {errno}"));
     }
-    let unused = trap_unused_callback as *const () as u64;
+    let compat = trap_compat as *const () as u64;
     for (kind, entry) in [
         (x86::CALLBACKTYPE_EVENT, trap_event as *const () as u64),
         (x86::CALLBACKTYPE_FAILSAFE, trap_failsafe as *const () as u64),
-        (x86::CALLBACKTYPE_SYSCALL, unused),
-        (x86::CALLBACKTYPE_SYSCALL32, unused),
-        (x86::CALLBACKTYPE_SYSENTER, unused),
+        (x86::CALLBACKTYPE_SYSCALL, trap_syscall as *const () as u64),
+        (x86::CALLBACKTYPE_SYSCALL32, compat),
+        (x86::CALLBACKTYPE_SYSENTER, compat),
     ] {
         // SAFETY: stubs for the frames of these callbacks.
         if let Err(errno) = unsafe { hypercall::register_callback(kind, entry) } {

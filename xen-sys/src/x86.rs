@@ -5,6 +5,20 @@ pub const FLAT_KERNEL_CS: u16 = 0xe033;
 /// Stack segment of 64-bit kernel mode.
 pub const FLAT_KERNEL_SS: u16 = 0xe02b;
 
+/// Code segment of 64-bit user mode: the same descriptor, told apart by Xen alone.
+pub const FLAT_USER_CS: u16 = 0xe033;
+/// Code segment of 32-bit user mode.
+pub const FLAT_USER_CS32: u16 = 0xe023;
+/// Stack segment of user mode.
+pub const FLAT_USER_SS: u16 = 0xe02b;
+
+pub const SEGBASE_FS: u32 = 0;
+pub const SEGBASE_GS_USER: u32 = 1;
+pub const SEGBASE_GS_USER_SEL: u32 = 3;
+
+/// `iret_context.flags`: leave by SYSRET; RCX and R11 become RIP and RFLAGS.
+pub const VGCF_IN_SYSCALL: u64 = 1 << 8;
+
 /// First address that belongs to Xen; the machine-to-physical table begins here.
 pub const HYPERVISOR_VIRT_START: u64 = 0xffff_8000_0000_0000;
 /// First address above Xen's that is the guest's again.
@@ -17,6 +31,8 @@ pub const CALLBACKTYPE_SYSENTER: u16 = 5;
 pub const CALLBACKTYPE_SYSCALL32: u16 = 7;
 pub const CALLBACKTYPE_NMI: u16 = 4;
 pub const CALLBACKOP_REGISTER: u32 = 0;
+/// `CallbackRegister.flags`: events are masked on entry.
+pub const CALLBACKF_MASK_EVENTS: u16 = 1;
 
 /// `trap_info_t`: one vector of `HYPERVISOR_set_trap_table`.
 #[repr(C)]
@@ -38,6 +54,21 @@ pub struct CallbackRegister {
     pub flags: u16,
     pub pad: u32,
     pub address: u64,
+}
+
+/// What `HYPERVISOR_iret` finds at the stack pointer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IretContext {
+    pub rax: u64,
+    pub r11: u64,
+    pub rcx: u64,
+    pub flags: u64,
+    pub rip: u64,
+    pub cs: u64,
+    pub rflags: u64,
+    pub rsp: u64,
+    pub ss: u64,
 }
 
 #[repr(C)]

@@ -3,6 +3,7 @@
 pub const HYPERVISOR_SET_TRAP_TABLE: usize = 0;
 pub const HYPERVISOR_MMU_UPDATE: usize = 1;
 pub const HYPERVISOR_STACK_SWITCH: usize = 3;
+pub const HYPERVISOR_FPU_TASKSWITCH: usize = 5;
 pub const HYPERVISOR_MEMORY_OP: usize = 12;
 pub const HYPERVISOR_MULTICALL: usize = 13;
 pub const HYPERVISOR_UPDATE_VA_MAPPING: usize = 14;
@@ -30,6 +31,10 @@ pub const MMUEXT_NEW_BASEPTR: u32 = 5;
 pub const MMUEXT_TLB_FLUSH_LOCAL: u32 = 6;
 pub const MMUEXT_INVLPG_LOCAL: u32 = 7;
 pub const MMUEXT_SET_LDT: u32 = 13;
+pub const MMUEXT_NEW_USER_BASEPTR: u32 = 15;
+
+/// The virtual interrupt of a vCPU's timers.
+pub const VIRQ_TIMER: u32 = 0;
 
 pub const UVMF_NONE: u64 = 0;
 pub const UVMF_TLB_FLUSH: u64 = 1;

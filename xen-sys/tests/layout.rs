@@ -160,6 +160,9 @@ constants! {
     vcpu {
         VCPUOP_GET_RUNSTATE_INFO = "VCPUOP_get_runstate_info",
         VCPUOP_STOP_PERIODIC_TIMER = "VCPUOP_stop_periodic_timer",
+        VCPUOP_SET_SINGLESHOT_TIMER = "VCPUOP_set_singleshot_timer",
+        VCPUOP_STOP_SINGLESHOT_TIMER = "VCPUOP_stop_singleshot_timer",
+        VCPUOP_REGISTER_VCPU_TIME_MEMORY_AREA = "VCPUOP_register_vcpu_time_memory_area",
     }
     version {
         XENVER_VERSION = "XENVER_version",
@@ -169,6 +172,13 @@ constants! {
     x86 {
         FLAT_KERNEL_CS = "FLAT_KERNEL_CS",
         FLAT_KERNEL_SS = "FLAT_KERNEL_SS",
+        FLAT_USER_CS = "FLAT_USER_CS",
+        FLAT_USER_CS32 = "FLAT_USER_CS32",
+        FLAT_USER_SS = "FLAT_USER_SS",
+        SEGBASE_FS = "SEGBASE_FS",
+        SEGBASE_GS_USER = "SEGBASE_GS_USER",
+        SEGBASE_GS_USER_SEL = "SEGBASE_GS_USER_SEL",
+        VGCF_IN_SYSCALL = "VGCF_in_syscall",
         HYPERVISOR_VIRT_START = "HYPERVISOR_VIRT_START",
         HYPERVISOR_VIRT_END = "HYPERVISOR_VIRT_END",
         CALLBACKTYPE_EVENT = "CALLBACKTYPE_event",
@@ -178,11 +188,13 @@ constants! {
         CALLBACKTYPE_SYSCALL32 = "CALLBACKTYPE_syscall32",
         CALLBACKTYPE_NMI = "CALLBACKTYPE_nmi",
         CALLBACKOP_REGISTER = "CALLBACKOP_register",
+        CALLBACKF_MASK_EVENTS = "CALLBACKF_mask_events",
     }
     xen {
         HYPERVISOR_SET_TRAP_TABLE = "__HYPERVISOR_set_trap_table",
         HYPERVISOR_MMU_UPDATE = "__HYPERVISOR_mmu_update",
         HYPERVISOR_STACK_SWITCH = "__HYPERVISOR_stack_switch",
+        HYPERVISOR_FPU_TASKSWITCH = "__HYPERVISOR_fpu_taskswitch",
         HYPERVISOR_MEMORY_OP = "__HYPERVISOR_memory_op",
         HYPERVISOR_MULTICALL = "__HYPERVISOR_multicall",
         HYPERVISOR_UPDATE_VA_MAPPING = "__HYPERVISOR_update_va_mapping",
@@ -207,6 +219,8 @@ constants! {
         MMUEXT_TLB_FLUSH_LOCAL = "MMUEXT_TLB_FLUSH_LOCAL",
         MMUEXT_INVLPG_LOCAL = "MMUEXT_INVLPG_LOCAL",
         MMUEXT_SET_LDT = "MMUEXT_SET_LDT",
+        MMUEXT_NEW_USER_BASEPTR = "MMUEXT_NEW_USER_BASEPTR",
+        VIRQ_TIMER = "VIRQ_TIMER",
         UVMF_NONE = "UVMF_NONE",
         UVMF_TLB_FLUSH = "UVMF_TLB_FLUSH",
         UVMF_INVLPG = "UVMF_INVLPG",
@@ -340,6 +354,8 @@ structures! {
         Poll = "struct sched_poll" { ports, nr_ports, timeout }
     }
     vcpu {
+        SetSingleshotTimer = "struct vcpu_set_singleshot_timer" { timeout_abs_ns, flags }
+        RegisterTimeMemoryArea = "struct vcpu_register_time_memory_area" { addr }
         RunstateInfo = "struct vcpu_runstate_info" { state, state_entry_time, time }
     }
     version {
@@ -348,6 +364,7 @@ structures! {
     x86 {
         TrapInfo = "struct trap_info" { vector, flags, cs, address }
         CallbackRegister = "struct callback_register" { kind = "type", flags, address }
+        IretContext = "struct iret_context" { rax, r11, rcx, flags, rip, cs, rflags, rsp, ss }
         ArchVcpuInfo = "struct arch_vcpu_info" { cr2 }
         ArchSharedInfo = "struct arch_shared_info" { max_pfn, pfn_to_mfn_frame_list_list, nmi_reason, p2m_cr3, p2m_vaddr, p2m_generation }
     }

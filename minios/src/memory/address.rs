@@ -91,14 +91,26 @@ impl Entry {
     /// Maps nothing.
     pub const NONE: Self = Self(0);
 
-    /// Maps a page.
+    /// Maps a page of the kernel: without the user bit, which Xen sets itself and takes a mapping that came with it for one
+    /// of user mode, global, whose TLB entry would outlive the switch to user mode.
     pub const fn page(mfn: Mfn, protection: Protection) -> Self {
         let access = match protection {
             Protection::Read => NO_EXECUTE,
             Protection::ReadWrite => WRITABLE | DIRTY | NO_EXECUTE,
             Protection::ReadExecute => 0,
         };
+        Self(mfn.address() | PRESENT | ACCESSED | access)
+    }
+
+    /// Maps a page for user mode.
+    pub const fn user(mfn: Mfn, writable: bool, executable: bool) -> Self {
+        let access = if writable { WRITABLE } else { 0 } | if executable { 0 } else { NO_EXECUTE };
         Self(mfn.address() | PRESENT | USER | ACCESSED | access)
+    }
+
+    /// The same frame, accessed and dirty bits, with other permissions of user mode.
+    pub const fn with_access(self, writable: bool, executable: bool) -> Self {
+        Self(Self::user(self.mfn(), writable, executable).0 & !ACCESSED | self.0 & (ACCESSED | DIRTY))
     }
 
     /// Leads to the table of the next level.
@@ -114,6 +126,26 @@ impl Entry {
     /// Whether it maps something.
     pub const fn is_present(self) -> bool {
         self.0 & PRESENT != 0
+    }
+
+    /// Whether it lets write.
+    pub const fn is_writable(self) -> bool {
+        self.0 & WRITABLE != 0
+    }
+
+    /// Whether it lets execute.
+    pub const fn is_executable(self) -> bool {
+        self.0 & NO_EXECUTE == 0
+    }
+
+    /// Whether the processor has used it.
+    pub const fn is_accessed(self) -> bool {
+        self.0 & ACCESSED != 0
+    }
+
+    /// Whether the processor has written through it.
+    pub const fn is_dirty(self) -> bool {
+        self.0 & DIRTY != 0
     }
 
     /// The frame it leads to.

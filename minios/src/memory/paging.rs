@@ -109,6 +109,11 @@ pub(super) fn entry(address: u64, level: u32) -> Option<(u64, Entry)> {
     Some((machine, value))
 }
 
+/// Machine address and value of the entry that maps a page of the direct map.
+pub(crate) fn direct_entry(page: Pfn) -> Option<(u64, Entry)> {
+    entry(page.direct_address(), 1)
+}
+
 /// The entry that maps `address`, if it has a table.
 pub fn lookup(address: u64) -> Option<Entry> {
     entry(address, 1).map(|(_, value)| value)

@@ -129,11 +129,22 @@ pub(super) fn after_switch() {
     }
 }
 
+/// Threads that are ready beside the one that runs.
+pub(crate) fn ready_count() -> usize {
+    this_cpu().scheduler.lock().ready.len()
+}
+
+/// Whether other threads are ready, and the first deadline.
+pub(crate) fn demand() -> (bool, u64) {
+    let scheduler = this_cpu().scheduler.lock();
+    (!scheduler.ready.is_empty(), scheduler.next_deadline_ns)
+}
+
 /// Wakes the threads whose deadline has passed.
 ///
 /// A thread stays in the list when it is woken early, and often parks again with a later deadline: then nothing is to do.
 /// The list is cleaned when it is looked through, which happens no more often than deadlines pass.
-fn expire() {
+pub(crate) fn expire() {
     let now = time::now_ns();
     let mut scheduler = this_cpu().scheduler.lock();
     if now < scheduler.next_deadline_ns {

@@ -1,0 +1,383 @@
+//! A process's page tables: read by walking them, changed in batches by Xen.
+//!
+//! A new table is plain memory until the commit that hooks it in: its entries cost no update, and Xen validates it once. Then
+//! its page is read-only, in the direct map as well, until the table goes.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use xen_sys::xen::{MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TABLE};
+
+use super::cut::Cut;
+use super::loaded;
+pub use super::update::table_pages;
+use super::update::{self, Batch};
+use super::walk::{self, Table};
+use crate::memory::address::{Entry, Mfn, Pfn, Protection};
+use crate::memory::paging::{MapError, machine_frame};
+
+/// End of the addresses that user mode may have: the lower half but for its last page, as on Linux.
+pub const USER_END: u64 = 0x0000_7fff_ffff_f000;
+
+/// Updates of the parent in a fork that travel together at most.
+const PORTION: usize = 4096;
+
+/// What a mapping lets user mode do; reading it always may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Prot {
+    /// Write.
+    pub write: bool,
+    /// Execute.
+    pub execute: bool,
+}
+
+/// A page that is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leaf {
+    /// The page.
+    pub pfn: Pfn,
+    /// What user mode may do.
+    pub prot: Prot,
+    /// The processor has used the mapping.
+    pub accessed: bool,
+    /// The processor has written through it.
+    pub dirty: bool,
+}
+
+impl Leaf {
+    fn of(entry: Entry) -> Self {
+        Self {
+            pfn: walk::below(entry),
+            prot: Prot { write: entry.is_writable(), execute: entry.is_executable() },
+            accessed: entry.is_accessed(),
+            dirty: entry.is_dirty(),
+        }
+    }
+}
+
+/// What becomes of a mapping when a process forks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fork {
+    /// The child does not get it.
+    Skip,
+    /// Both have it as it is.
+    Share,
+    /// Both have it, and neither may write.
+    Protect,
+}
+
+/// A new table that no table in use leads to yet.
+struct Hook {
+    slot: *mut u64,
+    table: Pfn,
+}
+
+/// The page tables of a process. They hold no reference to the frames that they map: before the tables are dropped, the layer
+/// above takes its frames back by [`UserTables::clear_range`].
+pub struct UserTables {
+    top: Pfn,
+    /// Whether Xen knows them: from the first commit on.
+    in_use: bool,
+    /// Tables that are plain memory still.
+    fresh: Vec<Pfn>,
+    hooks: Vec<Hook>,
+    batch: Batch,
+}
+
+// SAFETY: the pointers lead to page tables that this value owns.
+unsafe impl Send for UserTables {}
+// SAFETY: shared references only read them.
+unsafe impl Sync for UserTables {}
+
+impl UserTables {
+    /// Tables that map nothing.
+    pub fn new() -> Result<Self, MapError> {
+        let mut fresh = Vec::new();
+        fresh.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
+        let top = update::new_table()?;
+        fresh.push(top);
+        Ok(Self { top, in_use: false, fresh, hooks: Vec::new(), batch: Batch::default() })
+    }
+
+    /// The frame of the top table, once it was committed.
+    pub(super) fn top_frame(&self) -> Option<Mfn> {
+        self.in_use.then(|| machine_frame(self.top))
+    }
+
+    fn root(&self) -> Table {
+        Table { pfn: self.top, level: 4, base: 0 }
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.in_use && loaded::is_loaded(machine_frame(self.top))
+    }
+
+    /// What is mapped at an address; of changes that were not committed only those in new tables are seen.
+    pub fn entry(&self, address: u64) -> Option<Leaf> {
+        let (slot, _) = self.find(address)?;
+        // SAFETY: an entry of one of these tables.
+        Some(unsafe { walk::read(slot) }).filter(|entry| entry.is_present()).map(Leaf::of)
+    }
+
+    /// The last-level entry for an address, and whether its table is plain memory; `None` if there is no table.
+    fn find(&self, address: u64) -> Option<(*mut u64, bool)> {
+        if address >= USER_END {
+            return None;
+        }
+        let (mut table, mut plain) = (self.top, !self.in_use);
+        for level in [4, 3, 2] {
+            let slot = walk::slot(table, level, address);
+            // SAFETY: an entry of one of these tables.
+            let entry = unsafe { walk::read(slot) };
+            if entry.is_present() {
+                table = walk::below(entry);
+            } else {
+                table = self.hooks.iter().find(|hook| core::ptr::eq(hook.slot, slot))?.table;
+                plain = true;
+            }
+        }
+        Some((walk::slot(table, 1, address), plain))
+    }
+
+    /// The same, with the tables that are missing made.
+    fn find_or_make(&mut self, address: u64) -> Result<(*mut u64, bool), MapError> {
+        if address >= USER_END {
+            return Err(MapError::Refused(crate::hypercall::Errno(22)));
+        }
+        let (mut table, mut plain) = (self.top, !self.in_use);
+        for level in [4, 3, 2] {
+            let slot = walk::slot(table, level, address);
+            // SAFETY: an entry of one of these tables.
+            let entry = unsafe { walk::read(slot) };
+            if entry.is_present() {
+                table = walk::below(entry);
+                continue;
+            }
+            if let Some(hook) = self.hooks.iter().find(|hook| core::ptr::eq(hook.slot, slot)) {
+                table = hook.table;
+                plain = true;
+                continue;
+            }
+            self.fresh.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
+            self.hooks.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
+            let new = update::new_table()?;
+            self.fresh.push(new);
+            if plain {
+                // SAFETY: the table is plain memory of ours.
+                unsafe { slot.write_volatile(Entry::table(machine_frame(new)).0) };
+            } else {
+                self.hooks.push(Hook { slot, table: new });
+            }
+            table = new;
+            plain = true;
+        }
+        Ok((walk::slot(table, 1, address), plain))
+    }
+
+    /// Maps a page, or unmaps what is there. It takes effect by [`UserTables::commit`] at the latest.
+    ///
+    /// # Safety
+    /// User mode may have the page: nothing else is in it that the kernel relies upon, and it stays the process's until it
+    /// is unmapped and that was committed.
+    pub unsafe fn set(&mut self, address: u64, mapping: Option<(Pfn, Prot)>) -> Result<(), MapError> {
+        let (slot, plain, new) = match mapping {
+            Some((pfn, prot)) => {
+                let (slot, plain) = self.find_or_make(address)?;
+                (slot, plain, Entry::user(machine_frame(pfn), prot.write, prot.execute))
+            }
+            None => match self.find(address) {
+                Some((slot, plain)) => (slot, plain, Entry::NONE),
+                None => return Ok(()),
+            },
+        };
+        self.put(address, slot, plain, new)
+    }
+
+    fn put(&mut self, address: u64, slot: *mut u64, plain: bool, new: Entry) -> Result<(), MapError> {
+        if plain {
+            // SAFETY: the table is plain memory of ours.
+            unsafe { slot.write_volatile(new.0) };
+            return Ok(());
+        }
+        // SAFETY: an entry of one of these tables.
+        if unsafe { walk::read(slot) }.is_present() {
+            self.batch.stale(address);
+        }
+        self.batch.set(slot, new)?;
+        if self.batch.len() >= update::FULL { self.commit() } else { Ok(()) }
+    }
+
+    /// Makes what was set take effect: one hypercall, none if nothing was.
+    pub fn commit(&mut self) -> Result<(), MapError> {
+        self.enlist()?;
+        let flush = self.is_loaded();
+        // SAFETY: tables of user mode alone are changed; the caller of `set` answered for the frames.
+        unsafe { self.batch.commit(flush)? };
+        self.in_use = true;
+        Ok(())
+    }
+
+    /// Adds to the batch what makes the new tables tables.
+    fn enlist(&mut self) -> Result<(), MapError> {
+        self.batch.reserve(self.fresh.len() + self.hooks.len())?;
+        for table in self.fresh.drain(..) {
+            self.batch.protect(table, Protection::Read)?;
+        }
+        for hook in self.hooks.drain(..) {
+            self.batch.set(hook.slot, Entry::table(machine_frame(hook.table)))?;
+        }
+        if !self.in_use {
+            self.batch.operation(MMUEXT_PIN_L4_TABLE, machine_frame(self.top).0)?;
+        }
+        Ok(())
+    }
+
+    /// Changes what the mapped pages of a range allow, as `decide` says; it is committed.
+    pub fn protect(
+        &mut self,
+        range: Range<u64>,
+        decide: &mut dyn FnMut(u64, Leaf) -> Prot,
+    ) -> Result<(), MapError> {
+        self.commit()?;
+        let root = self.root();
+        root.leaves(&range, &mut |address, slot, entry| {
+            let prot = decide(address, Leaf::of(entry));
+            let new = entry.with_access(prot.write, prot.execute);
+            let old = entry.with_access(entry.is_writable(), entry.is_executable());
+            if new == old { Ok(()) } else { self.put(address, slot, false, new) }
+        })?;
+        self.commit()
+    }
+
+    /// Unmaps a range and frees the tables that become empty. When Xen has done so, `f` gets each page that was mapped.
+    pub fn clear_range(&mut self, range: Range<u64>, f: &mut dyn FnMut(u64, Pfn)) -> Result<(), MapError> {
+        let range = range.start..range.end.min(USER_END);
+        self.commit()?;
+        // In portions, so that the list of what was mapped stays small.
+        let mut from = range.start;
+        while from < range.end {
+            let mut cut = Cut::default();
+            let root = self.root();
+            let planned = cut.cut(&mut self.batch, root, &(from..range.end));
+            if let Err(error) = planned.and_then(|_| self.batch.reserve(cut.tables.len())) {
+                self.batch.discard();
+                return Err(error);
+            }
+            let next = cut.stopped_at.unwrap_or(range.end);
+            for table in &cut.tables {
+                self.batch.protect(*table, Protection::ReadWrite)?;
+            }
+            if !cut.tables.is_empty() {
+                // The kernel's own mappings of them are stale.
+                self.batch.kernel_stale();
+            }
+            let flush = self.is_loaded();
+            // SAFETY: tables of user mode alone are changed.
+            unsafe { self.batch.commit(flush)? };
+            cut.pages.iter().for_each(|(address, pfn)| f(*address, *pfn));
+            for part in &cut.parts {
+                let all: Result<(), core::convert::Infallible> =
+                    part.leaves(&part.range(), &mut |address, _, entry| {
+                        f(address, walk::below(entry));
+                        Ok(())
+                    });
+                let Ok(()) = all;
+            }
+            // SAFETY: Xen has let go of them, and they are writable again.
+            cut.tables.iter().for_each(|table| unsafe { update::release_table(*table) });
+            from = next;
+        }
+        Ok(())
+    }
+
+    /// A second set of tables with the mappings of the ranges, as `decide` says of each. One hypercall for both.
+    ///
+    /// After an error there is no child; pages that were to be protected may be.
+    ///
+    /// # Safety
+    /// As for [`UserTables::set`]: the pages are the other process's as well from now on.
+    pub unsafe fn fork_copy(
+        &mut self,
+        ranges: &[Range<u64>],
+        decide: &mut dyn FnMut(u64, Leaf) -> Fork,
+    ) -> Result<Self, MapError> {
+        self.commit()?;
+        let mut child = Self::new()?;
+        let mut near: Option<(u64, Pfn)> = None;
+        for range in ranges {
+            self.root().leaves::<MapError>(range, &mut |address, slot, entry| {
+                let fork = decide(address, Leaf::of(entry));
+                let copy = match fork {
+                    Fork::Skip => return Ok(()),
+                    Fork::Share => entry.with_access(entry.is_writable(), entry.is_executable()),
+                    Fork::Protect => entry.with_access(false, entry.is_executable()),
+                };
+                let region = address / walk::span(2);
+                let place = match near {
+                    Some((at, table)) if at == region => walk::slot(table, 1, address),
+                    _ => {
+                        let (place, _) = child.find_or_make(address)?;
+                        near = Some((region, Pfn::of_address(place as u64)));
+                        place
+                    }
+                };
+                // SAFETY: the child's tables are plain memory still.
+                unsafe { place.write_volatile(copy.0) };
+                if fork == Fork::Protect && entry.is_writable() {
+                    self.batch.stale(address);
+                    self.batch.set(slot, copy)?;
+                    if self.batch.len() >= PORTION {
+                        self.commit()?;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        child.enlist()?;
+        self.batch.append(&mut child.batch)?;
+        let flush = self.is_loaded();
+        // SAFETY: as in `commit`; the child's entries have the frames of this one's.
+        unsafe { self.batch.commit(flush)? };
+        child.in_use = true;
+        Ok(child)
+    }
+}
+
+impl Drop for UserTables {
+    fn drop(&mut self) {
+        for table in self.fresh.drain(..) {
+            // SAFETY: never a table for Xen, always writable.
+            unsafe { update::release_table(table) };
+        }
+        let mut tables = Vec::new();
+        match self.dismantle(&mut tables) {
+            // SAFETY: Xen has let go of them, and they are writable again.
+            Ok(()) => tables.into_iter().for_each(|table| unsafe { update::release_table(table) }),
+            Err(error) => log::error!("page tables of a process are lost: {error}"),
+        }
+    }
+}
+
+impl UserTables {
+    /// Takes the tables in use from Xen.
+    fn dismantle(&mut self, tables: &mut Vec<Pfn>) -> Result<(), MapError> {
+        if !self.in_use {
+            return Ok(());
+        }
+        update::list(self.root(), tables)?;
+        let mut batch = Batch::default();
+        if self.is_loaded() {
+            batch.operation(MMUEXT_NEW_USER_BASEPTR, 0)?;
+            loaded::forget_tables();
+        }
+        batch.operation(MMUEXT_UNPIN_TABLE, machine_frame(self.top).0)?;
+        // SAFETY: user mode does not run on them any more.
+        unsafe { batch.commit(false)? };
+        for table in tables.iter() {
+            batch.protect(*table, Protection::ReadWrite)?;
+        }
+        batch.kernel_stale();
+        // SAFETY: pages of ours that are no tables any more.
+        unsafe { batch.commit(false) }
+    }
+}
