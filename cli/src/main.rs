@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use minios_cli::{cfg, gates, image};
+use minios_cli::{cfg, gates, image, pack};
 
 /// Tools for Minios guests.
 #[derive(Parser)]
@@ -32,6 +32,20 @@ enum Command {
         #[arg(long)]
         check_files: bool,
     },
+    /// Make a folder with kernel, root file system and xl.cfg out of a TOML file that names Debian packages.
+    Pack {
+        /// The application's file.
+        file: PathBuf,
+        /// The folder to make; without it the domain's name, in the current folder.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// The folder that the paths in the xl.cfg start from, for guests that are to be restarted.
+        #[arg(long)]
+        base: Option<PathBuf>,
+        /// The kernel, linked or as an image, instead of the file's.
+        #[arg(long)]
+        kernel: Option<PathBuf>,
+    },
     /// Make a bootable image of a linked guest: add its symbol table, drop what Xen does not load.
     Image {
         /// The linked guest.
@@ -52,6 +66,9 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Cfg { file, output, base, check_files } => write_cfg(&file, output, base, check_files),
+        Command::Pack { file, output, base, kernel } => {
+            write_pack(&file, &pack::Settings { output, base, kernel })
+        }
         Command::Image { input, output } => write_image(&input, &output),
         Command::Check { input, instructions } => check(&input, gates::Exceptions { instructions }),
     };
@@ -95,6 +112,27 @@ fn write_cfg(
         std::fs::write(&output, generated.text)
             .with_context(|| format!("cannot write {}", output.display()))?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_pack(file: &Path, settings: &pack::Settings) -> anyhow::Result<ExitCode> {
+    let made = match pack::pack(file, settings, pack::Progress::Bars) {
+        Ok(made) => made,
+        Err(error) => {
+            let Some(cfg::Problems(problems)) = error.downcast_ref() else { return Err(error) };
+            for problem in problems {
+                eprintln!("error: {problem}");
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    for warning in &made.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    println!("{}: kernel {}, root {}", made.folder.display(), mib(made.kernel_len), mib(made.root_len));
+    println!("left out: {} of files; packages {}", mib(made.left_out), made.packages_left_out.join(" "));
+    println!("start it: cd {} && xl create {}.cfg", made.folder.display(), made.name);
     Ok(ExitCode::SUCCESS)
 }
 

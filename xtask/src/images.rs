@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use minios_cli::{cfg, gates, image};
+use minios_cli::{cfg, gates, image, pack};
 
 use crate::figures::Figure;
 use crate::stamp::Inputs;
@@ -110,6 +110,10 @@ fn configurations(dir: &Path) -> Result<()> {
             continue;
         }
         let source = fs::read_to_string(&path)?;
+        // Those are made by `packed`, when somebody wants them.
+        if pack::is_packed(&source) {
+            continue;
+        }
         let file = path.strip_prefix(workspace::root()).unwrap_or(&path).to_string_lossy();
         let settings = cfg::Settings { base: Some(DOM0_DIR.into()), ..cfg::Settings::default() };
         let generated = cfg::generate(&file, &source, &settings)?;

@@ -2,6 +2,7 @@
 
 use super::command_line;
 use super::device::{self, Disk, Vif};
+use super::packed::{self, Packed};
 use super::read::{Entry, Located, Place, Reader, Scalar, Table};
 use super::xl;
 
@@ -9,7 +10,8 @@ use super::xl;
 #[derive(Debug)]
 pub struct App {
     pub name: Located<String>,
-    pub kernel: Located<String>,
+    /// Absent for a packed guest alone.
+    pub kernel: Option<Located<String>>,
     pub ramdisk: Option<Located<String>>,
     pub memory_mib: i64,
     pub vcpus: i64,
@@ -20,6 +22,8 @@ pub struct App {
     /// Key and value, in the order of the text; arrays are flattened.
     pub options: Vec<(String, Located<Scalar>)>,
     pub arguments: Vec<Located<String>>,
+    /// What is packed, where the guest is not an image of its own.
+    pub packed: Option<Packed>,
     /// Where the command line is to be complained of.
     pub command_line: Place,
     /// Keys that go into the xl.cfg as they are.
@@ -33,7 +37,7 @@ pub enum Extra {
     List(Vec<Located<Scalar>>),
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 22] = [
     "name",
     "kernel",
     "ramdisk",
@@ -49,6 +53,13 @@ const KEYS: [&str; 15] = [
     "on_watchdog",
     "on_soft_reset",
     "xl",
+    "root",
+    "files",
+    "command",
+    "environment",
+    "user",
+    "cwd",
+    "tmpfs",
 ];
 const LIFECYCLE: [&str; 5] = ["on_poweroff", "on_reboot", "on_crash", "on_watchdog", "on_soft_reset"];
 const ACTIONS: [&str; 7] = [
@@ -71,7 +82,13 @@ impl App {
     pub fn read(reader: &mut Reader<'_>) -> Option<App> {
         let mut root = reader.root()?;
         let name = required_string(&mut root, "name", reader).filter(|name| check_name(name, reader));
-        let kernel = required_string(&mut root, "kernel", reader);
+        let is_packed = root.place_of("root").is_some();
+        let packed = packed::read(&mut root, reader);
+        let kernel = match root.take("kernel") {
+            Some(entry) => non_empty_string(entry, reader),
+            None if is_packed => None,
+            None => required_string(&mut root, "kernel", reader),
+        };
         let ramdisk = root.take("ramdisk").and_then(|entry| non_empty_string(entry, reader));
         let memory = root.require("memory", reader).and_then(|entry| reader.integer(entry, MEMORY_MIB));
         let vcpus = match root.take("vcpus") {
@@ -84,22 +101,25 @@ impl App {
                 root.take(key).and_then(|entry| action(entry, reader)).map(|action| (key, action))
             })
             .collect();
-        let vifs = device::read_vifs(&mut root, reader);
-        let disks = device::read_disks(&mut root, reader);
+        let vifs = device::read_vifs(&mut root, is_packed, reader);
+        let disks = device::read_disks(&mut root, is_packed, reader);
         let command_line = root
             .place_of("options")
             .or_else(|| root.place_of("arguments"))
             .unwrap_or(Place { line: None, key: "options".to_owned() });
-        let options = command_line::read_options(&mut root, &disks, reader);
+        let options = command_line::read_options(&mut root, &disks, is_packed, reader);
         let arguments = match root.take("arguments") {
             Some(entry) => reader.items(entry).into_iter().filter_map(|item| reader.string(item)).collect(),
             None => Vec::new(),
         };
         let extra = read_extra(&mut root, reader);
         root.finish(&KEYS, reader);
+        if is_packed && packed.is_none() {
+            return None;
+        }
         Some(App {
             name: name?,
-            kernel: kernel?,
+            kernel,
             ramdisk,
             memory_mib: memory?.value,
             vcpus: vcpus?,
@@ -108,6 +128,7 @@ impl App {
             disks,
             options,
             arguments,
+            packed,
             command_line,
             extra,
         })

@@ -11,12 +11,13 @@ use super::read::{Located, Place, Reader, Scalar, Sink, Table};
 use super::xl;
 
 /// The command line's place in start_info is 1024 bytes with the final zero; the domain builder cuts what is longer.
-const MAX_LEN: usize = 1023;
+pub const MAX_LEN: usize = 1023;
 
 /// Takes `options` out of the root table.
 pub fn read_options(
     root: &mut Table<'_>,
     disks: &[Disk],
+    is_packed: bool,
     reader: &mut Reader<'_>,
 ) -> Vec<(String, Located<Scalar>)> {
     let Some(table) = root.take("options").and_then(|entry| reader.sub_table(entry)) else {
@@ -31,6 +32,11 @@ pub fn read_options(
             continue;
         }
         let place = entry.place.clone();
+        if is_packed && OF_PACKED.contains(&key.as_str()) {
+            let message = "generated from other keys of this file, so it cannot be given here".to_owned();
+            reader.sink.error(&place, message);
+            continue;
+        }
         let values = if entry.is_array() { reader.items(entry) } else { vec![entry] };
         for value in values {
             if let Some(value) = reader.scalar(value) {
@@ -38,8 +44,9 @@ pub fn read_options(
                 options.push((key.clone(), value));
             }
         }
-        if !KNOWN.contains(&key.as_str()) {
-            let message = format!("not an option of the runtime; those are {}", KNOWN.join(", "));
+        let known: &[&str] = if is_packed { &KNOWN_PACKED } else { &KNOWN };
+        if !known.contains(&without_number(&key)) {
+            let message = format!("not an option of the runtime; those are {}", known.join(", "));
             reader.sink.warn(&place, message);
         }
     }
@@ -75,7 +82,7 @@ pub fn render(app: &App, sink: &mut Sink) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
-fn refuse_control(text: &str, place: &Place, sink: &mut Sink) {
+pub fn refuse_control(text: &str, place: &Place, sink: &mut Sink) {
     if let Some(bad) = text.chars().find(|c| c.is_control()) {
         sink.error(place, xl::no_such_character(bad));
     }
@@ -90,7 +97,7 @@ pub fn word(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-fn text(value: &Scalar) -> String {
+pub fn text(value: &Scalar) -> String {
     match value {
         Scalar::String(string) => string.clone(),
         Scalar::Integer(number) => number.to_string(),
@@ -99,12 +106,15 @@ fn text(value: &Scalar) -> String {
 }
 
 const KNOWN: [&str; 6] = ["loglevel", "ip", "gateway", "dns", "hostname", "mount"];
+const KNOWN_PACKED: [&str; 6] = ["loglevel", "ip", "gateway", "dns", "hostname", "strace"];
+/// What a packed guest's other keys become.
+const OF_PACKED: [&str; 8] = ["root", "overlay", "env", "user", "cwd", "tmpfs", "mount", "options"];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Checks the value of an option that the runtime knows, so that it is refused here and not by a guest that cannot be seen.
 fn check(key: &str, value: &Located<Scalar>, disks: &[Disk], sink: &mut Sink) {
     let text = text(&value.value);
-    let wrong = match key {
+    let wrong = match without_number(key) {
         "loglevel" if !LEVELS.contains(&text.as_str()) => {
             Some(format!("unknown level `{text}`; known are {}", LEVELS.join(", ")))
         }
@@ -120,6 +130,18 @@ fn check(key: &str, value: &Located<Scalar>, disks: &[Disk], sink: &mut Sink) {
     if let Some(message) = wrong {
         sink.error(&value.place, message);
     }
+}
+
+/// `ip1` and the like are those of the second interface.
+fn without_number(key: &str) -> &str {
+    let base = key.trim_end_matches(|c: char| c.is_ascii_digit());
+    if ["ip", "gateway", "dns"].contains(&base) { base } else { key }
+}
+
+/// Checks an address of a packed guest's interface as if it were the option.
+pub fn check_address(option: &str, value: &Located<String>, sink: &mut Sink) {
+    let scalar = Located { value: Scalar::String(value.value.clone()), place: value.place.clone() };
+    check(option, &scalar, &[], sink);
 }
 
 /// `dhcp` or ADDRESS/LENGTH, and after a comma `slaac` or an IPv6 ADDRESS/LENGTH.

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use super::app::non_empty_string;
 use super::read::{Entry, Located, Place, Reader, Table};
+use super::{command_line, packed};
 
 /// A network interface.
 #[derive(Debug)]
 pub struct Vif {
     /// Key and value as xl has them.
     pub keys: Vec<(&'static str, String)>,
+    /// The addresses of a packed guest: options of its command line, without the interface's number.
+    pub addresses: Vec<(&'static str, Located<String>)>,
 }
 
 /// A disk.
@@ -23,12 +26,35 @@ pub struct Disk {
     pub script: Option<Located<String>>,
     /// Further parameters, each as xl has it.
     pub flags: Vec<String>,
+    /// Where a packed guest mounts it, and the type of its file system.
+    pub mount: Option<Mount>,
+}
+
+/// A mount point of a packed guest.
+#[derive(Debug)]
+pub struct Mount {
+    pub path: Located<String>,
+    pub filesystem: Option<String>,
 }
 
 const VIF_STRINGS: [&str; 7] = ["bridge", "script", "ip", "backend", "vifname", "rate", "gatewaydev"];
-const VIF_KEYS: [&str; 9] =
-    ["mac", "bridge", "script", "ip", "backend", "vifname", "rate", "gatewaydev", "mtu"];
-const DISK_KEYS: [&str; 10] = [
+/// The key of a packed guest's interface, and the option that it becomes.
+const ADDRESSES: [(&str, &str); 3] = [("address", "ip"), ("gateway", "gateway"), ("dns", "dns")];
+const VIF_KEYS: [&str; 12] = [
+    "mac",
+    "bridge",
+    "script",
+    "ip",
+    "backend",
+    "vifname",
+    "rate",
+    "gatewaydev",
+    "mtu",
+    "address",
+    "gateway",
+    "dns",
+];
+const DISK_KEYS: [&str; 12] = [
     "path",
     "format",
     "vdev",
@@ -39,19 +65,22 @@ const DISK_KEYS: [&str; 10] = [
     "discard",
     "direct_io_safe",
     "trusted",
+    "mount",
+    "filesystem",
 ];
 const FORMATS: [&str; 6] = ["raw", "qcow", "qcow2", "qed", "vhd", "empty"];
+const FILESYSTEMS: [&str; 1] = ["ext4"];
 const ACCESSES: [&str; 4] = ["ro", "r", "rw", "w"];
 const BACKEND_TYPES: [&str; 4] = ["phy", "qdisk", "tap", "standalone"];
 
 /// Takes `vifs` out of the root table.
-pub fn read_vifs(root: &mut Table<'_>, reader: &mut Reader<'_>) -> Vec<Vif> {
+pub fn read_vifs(root: &mut Table<'_>, is_packed: bool, reader: &mut Reader<'_>) -> Vec<Vif> {
     let mut macs = Seen::new("MAC address");
     let entries = tables(root, "vifs", reader);
-    entries.into_iter().map(|table| read_vif(table, &mut macs, reader)).collect()
+    entries.into_iter().map(|table| read_vif(table, &mut macs, is_packed, reader)).collect()
 }
 
-fn read_vif(mut table: Table<'_>, macs: &mut Seen, reader: &mut Reader<'_>) -> Vif {
+fn read_vif(mut table: Table<'_>, macs: &mut Seen, is_packed: bool, reader: &mut Reader<'_>) -> Vif {
     let mut keys = Vec::new();
     if let Some(mac) = table.take("mac").and_then(|entry| reader.string(entry)) {
         match parse_mac(&mac.value) {
@@ -68,18 +97,31 @@ fn read_vif(mut table: Table<'_>, macs: &mut Seen, reader: &mut Reader<'_>) -> V
     if let Some(mtu) = table.take("mtu").and_then(|entry| reader.integer(entry, 68..65536)) {
         keys.push(("mtu", mtu.value.to_string()));
     }
+    let mut addresses = Vec::new();
+    for (key, option) in ADDRESSES {
+        let value = take_packed(&mut table, key, is_packed, reader);
+        addresses.extend(value.and_then(|entry| reader.string(entry)).map(|value| (option, value)));
+    }
+    for (option, value) in &addresses {
+        command_line::check_address(option, value, &mut reader.sink);
+    }
     table.finish(&VIF_KEYS, reader);
-    Vif { keys }
+    Vif { keys, addresses }
 }
 
 /// Takes `disks` out of the root table.
-pub fn read_disks(root: &mut Table<'_>, reader: &mut Reader<'_>) -> Vec<Disk> {
+pub fn read_disks(root: &mut Table<'_>, is_packed: bool, reader: &mut Reader<'_>) -> Vec<Disk> {
     let mut vdevs = Seen::new("virtual device");
     let entries = tables(root, "disks", reader);
-    entries.into_iter().filter_map(|table| read_disk(table, &mut vdevs, reader)).collect()
+    entries.into_iter().filter_map(|table| read_disk(table, &mut vdevs, is_packed, reader)).collect()
 }
 
-fn read_disk(mut table: Table<'_>, vdevs: &mut Seen, reader: &mut Reader<'_>) -> Option<Disk> {
+fn read_disk(
+    mut table: Table<'_>,
+    vdevs: &mut Seen,
+    is_packed: bool,
+    reader: &mut Reader<'_>,
+) -> Option<Disk> {
     let format = table.take("format").and_then(|entry| one_of(entry, &FORMATS, reader));
     let format = format.map_or_else(|| "raw".to_owned(), |format| format.value);
     let path = match (format.as_str(), table.take("path")) {
@@ -126,8 +168,36 @@ fn read_disk(mut table: Table<'_>, vdevs: &mut Seen, reader: &mut Reader<'_>) ->
             None => {}
         }
     }
+    let mount = take_packed(&mut table, "mount", is_packed, reader);
+    let mount = mount.and_then(|entry| packed::absolute(entry, reader));
+    let filesystem = take_packed(&mut table, "filesystem", is_packed, reader);
+    let filesystem = filesystem.and_then(|entry| one_of(entry, &FILESYSTEMS, reader));
     table.finish(&DISK_KEYS, reader);
-    Some(Disk { path, format, vdev: vdev?.value, access: access.map(|access| access.value), script, flags })
+    Some(Disk {
+        path,
+        format,
+        vdev: vdev?.value,
+        access: access.map(|access| access.value),
+        script,
+        flags,
+        mount: mount.map(|path| Mount { path, filesystem: filesystem.map(|kind| kind.value) }),
+    })
+}
+
+/// Takes a key that only a packed guest may have.
+fn take_packed<'t>(
+    table: &mut Table<'t>,
+    key: &str,
+    is_packed: bool,
+    reader: &mut Reader<'_>,
+) -> Option<Entry<'t>> {
+    let entry = table.take(key)?;
+    if !is_packed {
+        let message = "only a packed guest has this; others have [options]".to_owned();
+        reader.sink.error(&entry.place, message);
+        return None;
+    }
+    Some(entry)
 }
 
 fn tables<'t>(root: &mut Table<'t>, key: &str, reader: &mut Reader<'_>) -> Vec<Table<'t>> {

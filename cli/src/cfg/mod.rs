@@ -4,11 +4,12 @@
 //! reported at once. The flow is `read` (typed access with lines), `app` (what an application is), `command_line`
 //! (options and arguments in one string) and `xl` (xl.cfg(5), xl-disk-configuration(5), xl-network-configuration(5)).
 
-mod app;
-mod command_line;
-mod device;
-mod read;
-mod xl;
+pub(crate) mod app;
+pub(crate) mod command_line;
+pub(crate) mod device;
+pub(crate) mod packed;
+pub(crate) mod read;
+pub(crate) mod xl;
 
 #[cfg(test)]
 mod tests;
@@ -89,13 +90,18 @@ pub fn generate(file: &str, source: &str, settings: &Settings) -> Result<Generat
     let Some(app) = app.filter(|_| sink.errors.is_empty()) else {
         return Err(Problems(sink.errors));
     };
+    if let Some(packed) = &app.packed {
+        let message = format!("this guest is packed: `minios pack {file}` makes its files and its xl.cfg");
+        sink.error(&packed.place, message);
+        return Err(Problems(sink.errors));
+    }
     let rebased = |path: &str| -> String {
         match &settings.base {
             Some(base) => base.join(path).to_string_lossy().into_owned(),
             None => path.to_owned(),
         }
     };
-    let text = xl::render(&app, file, &rebased, &mut sink);
+    let text = xl::render(&app, false, file, &rebased, None, &mut sink);
     check_files(&app, settings, &rebased, &mut sink);
     if sink.errors.is_empty() {
         Ok(Generated { name: app.name.value, text, warnings: sink.warnings })
@@ -104,7 +110,12 @@ pub fn generate(file: &str, source: &str, settings: &Settings) -> Result<Generat
     }
 }
 
-fn check_files(app: &app::App, settings: &Settings, rebased: &dyn Fn(&str) -> String, sink: &mut read::Sink) {
+pub(crate) fn check_files(
+    app: &app::App,
+    settings: &Settings,
+    rebased: &dyn Fn(&str) -> String,
+    sink: &mut read::Sink,
+) {
     let mut check = |place: &read::Place, path: &str| {
         let path = rebased(path);
         if !settings.output_folder.join(Path::new(&path)).exists() {
@@ -116,7 +127,9 @@ fn check_files(app: &app::App, settings: &Settings, rebased: &dyn Fn(&str) -> St
             }
         }
     };
-    check(&app.kernel.place, &app.kernel.value);
+    if let Some(kernel) = &app.kernel {
+        check(&kernel.place, &kernel.value);
+    }
     if let Some(ramdisk) = &app.ramdisk {
         check(&ramdisk.place, &ramdisk.value);
     }

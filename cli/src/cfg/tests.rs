@@ -133,6 +133,9 @@ fn every_committed_configuration_generates_without_a_word() {
         if path.extension().is_some_and(|extension| extension == "toml") {
             seen += 1;
             let source = std::fs::read_to_string(&path).expect("a readable file");
+            if crate::pack::is_packed(&source) {
+                continue;
+            }
             let generated = generate(&path.to_string_lossy(), &source, &Settings::default())
                 .unwrap_or_else(|problems| panic!("{problems}"));
             let other = generated.warnings.iter().find(|warning| !warning.message.starts_with("no file"));
