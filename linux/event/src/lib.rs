@@ -6,6 +6,8 @@
 //! | [`fifo`] | [`Fifo`]: a named pipe, which an inode keeps |
 //! | [`chunk`] | [`Chunk`]: a piece of a page, in which pipes hold their bytes |
 //! | [`eventfd`] | [`EventFd`] |
+//! | [`timer`] | [`TimerQueue`]: what is to happen when, driven by a thread of the kernel |
+//! | [`timerfd`] | [`TimerFd`] |
 //! | [`epoll`] | [`Epoll`] |
 //! | [`pollset`] | [`PollSet`]: `poll(2)` and `select(2)` |
 //!
@@ -23,6 +25,8 @@ pub mod pipe;
 mod pipe_end;
 pub mod pollset;
 mod splice;
+pub mod timer;
+pub mod timerfd;
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +38,8 @@ pub use fifo::{Fifo, FifoOpening};
 pub use pipe::Pipe;
 pub use pipe_end::{Facts, PipeEnd};
 pub use pollset::{FdSets, PollSet};
+pub use timer::{Clock, Schedule, Timer, TimerQueue, TimerSpec, TimerTarget};
+pub use timerfd::TimerFd;
 
 use core::sync::atomic::{AtomicU64, Ordering};
 

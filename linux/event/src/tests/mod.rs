@@ -11,6 +11,7 @@ mod epoll;
 mod pipe;
 mod poll;
 mod splice;
+mod timer;
 
 /// A generator of numbers that look random and are the same in each run.
 pub struct Random(u64);
