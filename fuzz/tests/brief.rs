@@ -34,6 +34,10 @@ briefly! {
     fs_tar
     guest_elf
     http_request
+    linux_elf
+    linux_first_stack
+    linux_script
+    linux_signal_frame
     net_frame
     netfront_backend
     symbols

@@ -17,6 +17,8 @@ extern crate alloc;
 mod bytes;
 pub mod elf;
 pub mod futex;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod limits;
 pub mod robust;
 pub mod script;

@@ -1,0 +1,3 @@
+//! `linux_signal_frame` of [`minios_fuzz::TARGETS`] for libFuzzer.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| minios_fuzz::run("linux_signal_frame", data));
