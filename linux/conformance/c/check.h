@@ -158,6 +158,7 @@ static inline void show_set(const char *what, const sigset_t *set) {
 static sigjmp_buf fault_jump;
 static volatile int fault_sig, fault_code;
 static void *volatile fault_addr;
+static volatile long fault_sink;
 static inline void on_fault(int sig, siginfo_t *info, void *context) {
     (void)context;
     fault_sig = sig; fault_code = info->si_code; fault_addr = info->si_addr;
@@ -179,6 +180,6 @@ static inline const char *fault_code_name(int sig, int code) {
     snprintf(number, sizeof number, "%d", code);
     return number;
 }
-#define FAULT(addr, access) do { if (sigsetjmp(fault_jump, 1) == 0) { access; printf("%s: no fault\n", #access); } \
+#define FAULT(addr, access) do { if (sigsetjmp(fault_jump, 1) == 0) { fault_sink = (long)(access); printf("%s: no fault\n", #access); } \
     else printf("%s: %s %s, address %s\n", #access, signame(fault_sig), \
         fault_code_name(fault_sig, fault_code), fault_addr == (void *)(addr) ? "right" : "wrong"); } while (0)
