@@ -7,9 +7,53 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use linux_base::{Errno, Result, Sink, Source};
+use spin::Once;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
+
+/// Frees pages that are kept but not needed: it is told how many are wanted and returns how many it freed.
+type Reclaimer = fn(usize) -> usize;
+
+static RECLAIMER: Once<Reclaimer> = Once::new();
+
+/// Names the one who frees pages when there are few, once: the page cache. It is called from wherever a page is wanted, so it
+/// passes over whatever is locked, and does not wait.
+pub fn set_reclaimer(reclaimer: Reclaimer) {
+    RECLAIMER.call_once(|| reclaimer);
+}
+
+/// Pages that are left for the kernel: its heap must not run out before the programs do.
+fn reserve() -> usize {
+    (backend::total() / 64).max(64)
+}
+
+/// Whether so little memory is free that only what is needed should be taken.
+pub(crate) fn is_scarce() -> bool {
+    backend::free_pages() < 4 * reserve()
+}
+
+/// Sees to it that the kernel has memory to work with, for whatever a program can pile up: `ENOMEM` when there is nothing free but
+/// the reserve, and nothing that could be freed.
+pub fn ensure_room() -> Result<()> {
+    let reserve = reserve();
+    for _ in 0..2 {
+        let free = backend::free_pages();
+        if free > reserve {
+            return Ok(());
+        }
+        let freed = RECLAIMER.get().map_or(0, |reclaim| reclaim((reserve - free + 32).max(64)));
+        if freed == 0 {
+            break;
+        }
+    }
+    if backend::free_pages() > reserve { Ok(()) } else { Err(Errno::ENOMEM) }
+}
+
+/// How many references there are to the page of a number, which has one.
+pub(crate) fn references(number: usize) -> u32 {
+    backend::count(backend::page(number)).load(Ordering::Relaxed)
+}
 
 /// A reference to a page. The page is freed with its last reference.
 pub struct Frame(NonNull<u8>);
@@ -20,15 +64,24 @@ unsafe impl Send for Frame {}
 unsafe impl Sync for Frame {}
 
 impl Frame {
-    /// A page of zeroes; `ENOMEM` when there is none left.
+    /// A page of zeroes; `ENOMEM` when there is none left but what the kernel needs for itself.
     pub fn zeroed() -> Result<Self> {
-        let frame = Self::uninit()?;
+        Self::uninit()?.filled()
+    }
+
+    /// As [`Frame::zeroed`], for what the kernel cannot do without: takes of the reserve.
+    pub fn zeroed_for_kernel() -> Result<Self> {
+        Self::allocate()?.filled()
+    }
+
+    fn filled(self) -> Result<Self> {
+        let frame = self;
         // SAFETY: the page is ours alone.
         unsafe { frame.0.as_ptr().write_bytes(0, PAGE_SIZE) };
         Ok(frame)
     }
 
-    /// A copy of this page; `ENOMEM` when there is none left.
+    /// A copy of this page; `ENOMEM` as for [`Frame::zeroed`].
     pub fn copy(&self) -> Result<Self> {
         let frame = Self::uninit()?;
         // SAFETY: two pages, the new one ours alone.
@@ -38,6 +91,11 @@ impl Frame {
 
     /// A page whose bytes were somebody else's: to be filled whole before anybody sees it.
     fn uninit() -> Result<Self> {
+        ensure_room()?;
+        Self::allocate()
+    }
+
+    fn allocate() -> Result<Self> {
         let page = backend::alloc().ok_or(Errno::ENOMEM)?;
         backend::count(page).store(1, Ordering::Relaxed);
         Ok(Self(page))
@@ -180,7 +238,7 @@ mod backend {
     use core::ptr::NonNull;
     use core::sync::atomic::AtomicU32;
 
-    use minios::memory::{Pfn, pages, usage};
+    use minios::memory::{Pfn, pages, paging, usage};
     use spin::Lazy;
 
     static COUNTS: Lazy<Vec<AtomicU32>> =
@@ -188,6 +246,14 @@ mod backend {
 
     pub fn alloc() -> Option<NonNull<u8>> {
         pages::alloc(0)
+    }
+
+    pub fn free_pages() -> usize {
+        pages::free()
+    }
+
+    pub fn total() -> usize {
+        COUNTS.len()
     }
 
     pub unsafe fn free(page: NonNull<u8>) {
@@ -200,7 +266,7 @@ mod backend {
     }
 
     pub fn page(number: usize) -> NonNull<u8> {
-        NonNull::new(Pfn(number).direct_address() as *mut u8).expect("the direct map is not at zero")
+        paging::page_address(Pfn(number))
     }
 
     pub fn count(page: NonNull<u8>) -> &'static AtomicU32 {
@@ -222,8 +288,21 @@ mod backend {
     }
 
     pub fn alloc() -> Option<NonNull<u8>> {
+        #[cfg(test)]
+        super::tests::took();
         // SAFETY: the layout has a size.
         NonNull::new(unsafe { allocate(layout()) })
+    }
+
+    pub fn free_pages() -> usize {
+        #[cfg(test)]
+        return super::tests::left();
+        #[cfg(not(test))]
+        usize::MAX
+    }
+
+    pub fn total() -> usize {
+        64 * 64
     }
 
     pub unsafe fn free(page: NonNull<u8>) {
@@ -246,9 +325,37 @@ mod backend {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use core::cell::Cell;
     use linux_base::io::{SliceSink, SliceSource};
+
+    std::thread_local! {
+        static LIVE: Cell<usize> = const { Cell::new(0) };
+        static TOTAL: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+
+    pub fn took() {
+        LIVE.set(LIVE.get() + 1);
+    }
+
+    pub fn gave() {
+        LIVE.set(LIVE.get() - 1);
+    }
+
+    pub fn left() -> usize {
+        TOTAL.get().saturating_sub(LIVE.get())
+    }
+
+    /// Pages that this thread has.
+    pub fn live() -> usize {
+        LIVE.get()
+    }
+
+    /// Lets this thread have so many pages more before it meets the reserve.
+    pub fn limit(pages: usize) {
+        TOTAL.set(LIVE.get().saturating_add(pages).saturating_add(reserve()));
+    }
 
     #[test]
     fn references_are_counted() {

@@ -1,14 +1,61 @@
 //! The memory of processes: pages, address spaces, and copies between kernel and user.
 //!
-//! - [`Frame`] is a reference to a page;
-//! - [`Pager`] is where the pages of a mapped file come from.
+//! | type | what it is |
+//! |---|---|
+//! | [`Frame`] | a reference to a page |
+//! | [`Pager`] | where the pages of a mapped file come from; [`SharedMemory`] is the one without a file |
+//! | [`AddressSpace`] | what a process has mapped: `mmap` and its relatives, faults, `fork`, copies to and from user memory |
+//! | [`UserSink`], [`UserSource`] | buffers of a program for `read` and `write` |
+//! | [`PageTables`] | what an address space needs from the hardware's tables; there is one for Xen and a fake for tests |
+//!
+//! The kernel never follows a pointer of a program: it walks the page tables in software and copies through its own mapping of
+//! the page, so a bad pointer is `EFAULT` and no fault. The lock of an address space is never held over [`Pager::page`], which may
+//! wait for a disk; what was found before is looked at again afterwards.
 #![cfg_attr(not(test), no_std)]
 #![expect(unsafe_code, reason = "pages are raw memory, counted by hand")]
 
 extern crate alloc;
 
+mod advise;
+mod area;
+mod brk;
+mod copy;
+mod fault;
+mod fork;
 mod frame;
+mod futex;
+mod io;
+mod lock;
+mod map;
 mod pager;
+mod protect;
+mod remap;
+mod report;
+mod shared;
+mod space;
+mod tables;
 
-pub use frame::{Frame, PAGE_SIZE};
+#[cfg(not(target_os = "none"))]
+mod fake;
+#[cfg(target_os = "none")]
+mod guest;
+
+#[cfg(not(target_os = "none"))]
+pub use fake::FakeTables as Tables;
+#[cfg(target_os = "none")]
+pub use guest::GuestTables as Tables;
+
+pub use area::{Name, Prot};
+pub use fault::{Access, FaultOutcome, SegvCode};
+pub use frame::{Frame, PAGE_SIZE, ensure_room, set_reclaimer};
+pub use futex::FutexKey;
+pub use io::{IoRange, UserSink, UserSource};
+pub use map::{MapObject, MapRequest};
 pub use pager::Pager;
+pub use report::{AreaInfo, Totals};
+pub use shared::SharedMemory;
+pub use space::{AddressSpace, Layout, Limits, Randomize, USER_END};
+pub use tables::{Entry, PageTables, Rights};
+
+#[cfg(test)]
+mod tests;

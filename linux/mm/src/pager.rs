@@ -1,6 +1,6 @@
 //! Where the pages of a mapped file come from.
 
-use linux_base::Result;
+use linux_base::{Errno, Result};
 
 use crate::Frame;
 
@@ -10,7 +10,7 @@ pub trait Pager: Send + Sync {
     /// `for_write` says that the page is about to be written through a shared mapping.
     fn page(&self, index: u64, for_write: bool) -> Result<Option<Frame>>;
 
-    /// The page if it is at hand without waiting.
+    /// The page if it is at hand without waiting. Called with the lock of an address space held, so it calls none itself.
     fn page_now(&self, index: u64) -> Option<Frame>;
 
     /// Device and inode number, for `/proc/PID/maps`.
@@ -20,6 +20,12 @@ pub trait Pager: Send + Sync {
     fn sync(&self, first: u64, count: u64) -> Result<()> {
         let _ = (first, count);
         Ok(())
+    }
+
+    /// Makes a hole (`MADV_REMOVE`): the range reads as zeroes afterwards. `EOPNOTSUPP` where that cannot be.
+    fn remove(&self, first: u64, count: u64) -> Result<()> {
+        let _ = (first, count);
+        Err(Errno::EOPNOTSUPP)
     }
 
     /// A writable shared mapping has come (`true`) or gone: seals and `ETXTBSY` need to know.

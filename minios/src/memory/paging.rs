@@ -3,6 +3,7 @@
 //! Requests are collected in a `Batch`, many to a hypercall. New tables are pages of our own whose writable mapping in
 //! the direct map is taken away before Xen is asked to use them.
 
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use xen_sys::xen::{MMU_NORMAL_PT_UPDATE, MmuUpdate};
@@ -85,6 +86,12 @@ pub(super) fn table_entry(table: Pfn) -> Entry {
 fn readable(pfn: Pfn) -> *const u64 {
     let builder = pfn.0 < BUILDER_END.load(Ordering::Relaxed);
     (if builder { pfn.image_address() } else { pfn.direct_address() }) as *const u64
+}
+
+/// Where a page of the guest can be read, and written if nothing protects it: in the image's area if the domain builder used it
+/// (image, ramdisk), else in the direct map.
+pub fn page_address(pfn: Pfn) -> NonNull<u8> {
+    NonNull::new(readable(pfn) as *mut u8).expect("neither area begins at zero")
 }
 
 /// Machine address and value of the entry for `address` in the table of `level`; `None` if a table above is missing.

@@ -1,0 +1,179 @@
+//! `mremap`.
+
+use linux_base::abi::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
+use linux_base::{Errno, Result};
+
+use crate::area::{Area, AreaFlags};
+use crate::space::{MAX_AREAS, PAGE, Removed, State, USER_START, page_range};
+use crate::{AddressSpace, PageTables};
+
+/// Pages that are moved with one update of the tables.
+const MOVED_AT_ONCE: usize = 64;
+
+impl AddressSpace {
+    /// Grows, shrinks or moves a mapping and returns where it is, as `mremap(2)`.
+    ///
+    /// `EINVAL` for bad flags, alignment, lengths and overlap, `EFAULT` if the range is not one mapping, `ENOMEM` when there is no
+    /// room where it is or at all, or a limit is met, `EAGAIN` for more locked memory than the limit.
+    pub fn mremap(&self, old: u64, old_len: u64, new_len: u64, flags: u32, new: u64) -> Result<u64> {
+        let is_fixed = flags & MREMAP_FIXED != 0;
+        let keeps = flags & MREMAP_DONTUNMAP != 0;
+        let may_move = flags & MREMAP_MAYMOVE != 0;
+        let is_bad = flags & !(MREMAP_FIXED | MREMAP_DONTUNMAP | MREMAP_MAYMOVE) != 0 || (is_fixed || keeps) && !may_move;
+        if is_bad || !old.is_multiple_of(PAGE) || new_len == 0 || keeps && old_len != new_len {
+            return Err(Errno::EINVAL);
+        }
+        let (_, old_end) = page_range(old, old_len).ok_or(Errno::EFAULT)?;
+        let new_len = new_len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
+        let old_len = old_end - old;
+        crate::ensure_room()?;
+
+        let mut removed = Removed::new();
+        let mut state = self.state.lock();
+        let target = if is_fixed {
+            let (target, end) = page_range(new, new_len).ok_or(Errno::EINVAL)?;
+            if !target.is_multiple_of(PAGE) || target < old_end && old < end {
+                return Err(Errno::EINVAL);
+            }
+            if target < USER_START {
+                return Err(Errno::EPERM);
+            }
+            Some(target)
+        } else {
+            None
+        };
+        let area = state.area_at(old).ok_or(Errno::EFAULT)?;
+        if old_len == 0 && !area.is_shared() {
+            return Err(Errno::EINVAL);
+        }
+        if old_end > area.end {
+            return Err(Errno::EFAULT);
+        }
+        if keeps && area.flags.contains(AreaFlags::GROWS_DOWN) {
+            return Err(Errno::EINVAL);
+        }
+        let (is_data, is_locked, ends_here) = (area.is_data(), area.flags.contains(AreaFlags::LOCKED), area.end == old_end);
+        let growth = if old_len == 0 { new_len } else { new_len.saturating_sub(old_len) };
+        let growth = if keeps { new_len } else { growth };
+        if is_locked && growth > 0 && !state.may_lock(growth) {
+            return Err(Errno::EAGAIN);
+        }
+
+        if target.is_none() && !keeps && old_len > 0 {
+            if new_len <= old_len {
+                state.unmap(old + new_len, old_end, &mut removed);
+                drop(state);
+                return Ok(old);
+            }
+            if !state.has_room(growth, is_data) {
+                return Err(Errno::ENOMEM);
+            }
+            let fits = page_range(old, new_len).is_some_and(|(_, end)| state.is_free(old_end, end));
+            if ends_here && fits {
+                state.grow_area(old, growth, &mut removed);
+                drop(state);
+                if is_locked {
+                    self.populate(old_end, old + new_len);
+                }
+                return Ok(old);
+            }
+            if !may_move {
+                return Err(Errno::ENOMEM);
+            }
+        }
+        if state.areas.len() + 4 > MAX_AREAS || !state.has_room(growth, is_data) {
+            return Err(Errno::ENOMEM);
+        }
+        let target = match target {
+            Some(target) => {
+                state.unmap(target, target + new_len, &mut removed);
+                target
+            }
+            None => state.free_place(new_len).ok_or(Errno::ENOMEM)?,
+        };
+        let moved = old_len.min(new_len);
+        let result = state.relocate(old, moved, target, new_len, &mut removed);
+        if result.is_ok() && !keeps && old_len > 0 {
+            state.unmap(old, old_end, &mut removed);
+        }
+        drop(state);
+        result?;
+        if is_locked {
+            self.populate(target, target + new_len);
+        }
+        Ok(target)
+    }
+}
+
+impl State {
+    /// Makes the area at an address longer; what is behind it is free.
+    fn grow_area(&mut self, address: u64, bytes: u64, removed: &mut Removed) {
+        let Some(start) = self.area_at(address).map(|area| area.start) else { return };
+        let Some(area) = self.areas.get_mut(&start) else { return };
+        self.totals.remove(area);
+        area.end += bytes;
+        self.totals.add(area);
+        self.merge_at(start, removed);
+    }
+
+    /// Makes an area of `len` bytes at `target` as the one at `old`, and moves the pages of the first `moved` bytes there.
+    fn relocate(&mut self, old: u64, moved: u64, target: u64, len: u64, removed: &mut Removed) -> Result<()> {
+        let source = self.area_at(old).ok_or(Errno::EFAULT)?;
+        let mut area: Area = source.clone();
+        area.set_start(old);
+        area.end = target + len;
+        area.start = target;
+        area.next_fault = 0;
+        self.move_pages(old, old + moved, target)?;
+        self.insert(area, removed);
+        Ok(())
+    }
+
+    /// Moves pages that are there. When that fails for want of a page table all are back where they were.
+    fn move_pages(&mut self, start: u64, end: u64, target: u64) -> Result<()> {
+        self.translations.forget();
+        let mut at = start;
+        while at < end {
+            let mut batch = [(0u64, crate::Rights::default()); MOVED_AT_ONCE];
+            let mut count = 0;
+            let mut next = end;
+            let chunk_end = end.min(at.saturating_add(MOVED_AT_ONCE as u64 * PAGE));
+            self.tables.visit(at, chunk_end, &mut |address, entry| {
+                if let Some(slot) = batch.get_mut(count) {
+                    *slot = (address, entry.rights);
+                    count += 1;
+                }
+            });
+            next = next.min(chunk_end);
+            for (address, rights) in batch.iter().take(count) {
+                let Some(frame) = self.tables.take(*address) else { continue };
+                let moved = frame.clone();
+                let result = self.tables.set(*address - start + target, moved, *rights);
+                if let Err(errno) = result {
+                    self.hidden.insert(*address, frame);
+                    self.tables.commit();
+                    self.move_back(start, *address, target);
+                    return Err(errno);
+                }
+                drop(frame);
+            }
+            self.tables.commit();
+            at = next;
+        }
+        let hidden: alloc::vec::Vec<u64> = self.hidden.range(start..end).map(|(address, _)| *address).collect();
+        for address in hidden {
+            if let Some(frame) = self.hidden.remove(&address) {
+                self.hidden.insert(address - start + target, frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes a part of [`State::move_pages`]: the pages are kept aside, which needs no table.
+    fn move_back(&mut self, start: u64, end: u64, target: u64) {
+        let hidden = &mut self.hidden;
+        self.tables.clear(target, target + (end - start), &mut |address, frame| {
+            hidden.insert(address - target + start, frame);
+        });
+    }
+}

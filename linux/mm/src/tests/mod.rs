@@ -1,0 +1,3 @@
+//! Address spaces against their rules, with the fake tables.
+
+mod basic;
