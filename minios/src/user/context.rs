@@ -108,6 +108,12 @@ impl Context {
         if events::pending() {
             timer::preempt();
         }
+        self.enter(tables)
+    }
+
+    /// Runs user code until it comes back, at once: no other thread runs before, so a lock of the tables may be held. A pending
+    /// event makes it come back with [`Exit::Event`].
+    pub fn enter(&mut self, tables: &UserTables) -> Exit {
         timer::arm();
         let Some(top) = tables.top_frame() else {
             // Nothing was ever mapped: what user mode would do first is fault on its first instruction.

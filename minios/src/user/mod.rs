@@ -32,7 +32,7 @@ pub use tables::{Fork, Leaf, Prot, USER_END, UserTables, table_pages};
 pub(crate) use timer::note_event;
 pub use timer::preempt;
 
-use crate::{crash, hypercall};
+use crate::{crash, events, hypercall};
 
 static READY: spin::Once<()> = spin::Once::new();
 
@@ -46,4 +46,14 @@ fn init() {
         }
         timer::init();
     });
+}
+
+/// Looks at events and lets a thread run that they made ready, if any are pending; whether any were. For who cannot let others run
+/// in [`Context::run`], and enters by [`Context::enter`].
+pub fn settle() -> bool {
+    let pending = events::pending();
+    if pending {
+        preempt();
+    }
+    pending
 }

@@ -249,6 +249,28 @@ impl UserTables {
         self.commit()
     }
 
+    /// Calls `f` for each page mapped in a range; of changes that were not committed it sees what [`UserTables::entry`] does.
+    pub fn visit(&self, range: Range<u64>, f: &mut dyn FnMut(u64, Leaf)) {
+        let range = range.start..range.end.min(USER_END);
+        let all: Result<(), core::convert::Infallible> =
+            self.root().leaves(&range, &mut |address, _, entry| {
+                f(address, Leaf::of(entry));
+                Ok(())
+            });
+        let Ok(()) = all;
+    }
+
+    /// How many pages these tables take, but for those that are not committed.
+    pub fn count_tables(&self) -> usize {
+        let mut count = 0;
+        let all: Result<(), core::convert::Infallible> = self.root().tables(&mut |_| {
+            count += 1;
+            Ok(())
+        });
+        let Ok(()) = all;
+        count
+    }
+
     /// Unmaps a range and frees the tables that become empty. When Xen has done so, `f` gets each page that was mapped.
     pub fn clear_range(&mut self, range: Range<u64>, f: &mut dyn FnMut(u64, Pfn)) -> Result<(), MapError> {
         let range = range.start..range.end.min(USER_END);
