@@ -4,10 +4,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use linux_base::abi::general::{
-    MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE,
-    MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
-    MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE, MADV_WILLNEED, MADV_WIPEONFORK, MS_ASYNC, MS_INVALIDATE,
-    MS_SYNC,
+    MADV_COLD, MADV_DODUMP, MADV_DOFORK, MADV_DONTDUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE,
+    MADV_HUGEPAGE, MADV_KEEPONFORK, MADV_MERGEABLE, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT,
+    MADV_POPULATE_READ, MADV_POPULATE_WRITE, MADV_RANDOM, MADV_REMOVE, MADV_SEQUENTIAL, MADV_UNMERGEABLE,
+    MADV_WILLNEED, MADV_WIPEONFORK, MS_ASYNC, MS_INVALIDATE, MS_SYNC,
 };
 use linux_base::{Errno, Result};
 
@@ -110,7 +110,8 @@ impl AddressSpace {
     /// Writes back what was written to shared mappings, as `msync(2)`: `EINVAL` for bad flags or alignment, `ENOMEM` for a hole,
     /// `EBUSY` for `MS_INVALIDATE` of locked pages. May wait for a disk.
     pub fn msync(&self, start: u64, len: u64, flags: u32) -> Result<()> {
-        let is_bad = flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0 || flags & MS_ASYNC != 0 && flags & MS_SYNC != 0;
+        let is_bad = flags & !(MS_ASYNC | MS_INVALIDATE | MS_SYNC) != 0
+            || flags & MS_ASYNC != 0 && flags & MS_SYNC != 0;
         if is_bad || !start.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
@@ -150,7 +151,12 @@ impl State {
     }
 
     /// The parts of objects that are mapped shared in a range, if `check` agrees to each area; `ENOMEM` for a hole.
-    fn parts(&self, start: u64, end: u64, check: impl Fn(&crate::area::Area) -> Result<()>) -> Result<Vec<Part>> {
+    fn parts(
+        &self,
+        start: u64,
+        end: u64,
+        check: impl Fn(&crate::area::Area) -> Result<()>,
+    ) -> Result<Vec<Part>> {
         self.check_whole(start, end)?;
         let mut parts: Vec<Part> = Vec::new();
         for area in self.overlapping(start, end) {

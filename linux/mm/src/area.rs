@@ -162,7 +162,8 @@ impl Area {
     /// Moves the start within the area, and what it shows with it.
     pub fn set_start(&mut self, start: u64) {
         if let Some(backing) = &mut self.backing {
-            backing.first = backing.first.wrapping_add_signed((start as i64 - self.start as i64) / PAGE_SIZE as i64);
+            backing.first =
+                backing.first.wrapping_add_signed((start as i64 - self.start as i64) / PAGE_SIZE as i64);
         }
         self.start = start;
     }

@@ -25,7 +25,9 @@ impl AddressSpace {
             let in_limit = end - heap.start <= state.limits.data && state.has_room(new - old, true);
             let is_free = state.is_free(old, (new + PAGE).min(USER_END)) && {
                 let next = state.areas.range(new..).next().map(|(_, area)| area);
-                next.is_none_or(|next| !next.flags.contains(crate::area::AreaFlags::GROWS_DOWN) || next.start - new >= STACK_GAP)
+                next.is_none_or(|next| {
+                    !next.flags.contains(crate::area::AreaFlags::GROWS_DOWN) || next.start - new >= STACK_GAP
+                })
             };
             if !in_limit || !is_free || state.areas.len() >= MAX_AREAS || crate::ensure_room().is_err() {
                 return heap.end;

@@ -39,7 +39,13 @@ impl Translations {
 
 impl State {
     /// The number of the page at an address, for an access by the kernel.
-    fn page_for(&mut self, address: u64, access: Access, effort: Effort, ahead: u64) -> core::result::Result<usize, Missing> {
+    fn page_for(
+        &mut self,
+        address: u64,
+        access: Access,
+        effort: Effort,
+        ahead: u64,
+    ) -> core::result::Result<usize, Missing> {
         self.page_with(address, access, effort, None, ahead)
     }
 
@@ -159,10 +165,11 @@ impl AddressSpace {
     /// Zeroes memory of the program: all or `EFAULT`. May wait for a disk.
     pub fn zero_bytes(&self, address: u64, len: usize) -> Result<()> {
         check_range(address, len)?;
-        let done = self.each_page(address, len, Access::Write, Effort::Wait, &mut |frame, offset, _, step| {
-            frame.zero(offset, step);
-            true
-        });
+        let done =
+            self.each_page(address, len, Access::Write, Effort::Wait, &mut |frame, offset, _, step| {
+                frame.zero(offset, step);
+                true
+            });
         if done == len { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
@@ -250,7 +257,8 @@ impl AddressSpace {
                     None => ((at & !(PAGE - 1)) + PAGE, crate::Prot::all(), true),
                 }
             };
-            let is_allowed = prot.contains(crate::Prot::WRITE) || (access == Access::Read && !prot.is_empty());
+            let is_allowed =
+                prot.contains(crate::Prot::WRITE) || (access == Access::Read && !prot.is_empty());
             if !is_allowed {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use linux_base::Result;
 
@@ -23,13 +24,19 @@ impl FakeTables {
     }
 
     fn collect(&mut self, address: u64, change: Change) {
-        assert!(address.is_multiple_of(4096) && address < crate::USER_END, "{address:#x} is no page of a user");
+        assert!(
+            address.is_multiple_of(4096) && address < crate::USER_END,
+            "{address:#x} is no page of a user"
+        );
         self.collected.push((address, change));
     }
 
     fn range(&self, start: u64, end: u64) -> Vec<(u64, Entry)> {
         assert!(start <= end);
-        self.entries.range(start..end).map(|(address, &(number, rights))| (*address, entry(number, rights))).collect()
+        self.entries
+            .range(start..end)
+            .map(|(address, &(number, rights))| (*address, entry(number, rights)))
+            .collect()
     }
 }
 
@@ -98,18 +105,23 @@ impl PageTables for FakeTables {
         }
     }
 
-    fn share(&mut self, child: &mut Self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry)) -> Result<()> {
-        for (address, entry) in self.range(start, end) {
-            let rights = Rights { write: false, ..entry.rights };
-            // SAFETY: the entry holds a reference.
-            let frame = unsafe { Frame::borrow_number(entry.number) };
-            child.set(address, frame, rights)?;
-            if entry.rights.write {
-                self.collect(address, Some((entry.number, rights)));
+    fn fork(&mut self, ranges: &[Range<u64>], each: &mut dyn FnMut(u64, Entry)) -> Result<Self> {
+        let mut child = Self::new()?;
+        for range in ranges {
+            for (address, entry) in self.range(range.start, range.end) {
+                let rights = Rights { write: false, ..entry.rights };
+                // SAFETY: the entry holds a reference.
+                let frame = unsafe { Frame::borrow_number(entry.number) };
+                child.set(address, frame, rights)?;
+                if entry.rights.write {
+                    self.collect(address, Some((entry.number, rights)));
+                }
+                each(address, entry);
             }
-            each(address, entry);
         }
-        Ok(())
+        child.commit();
+        self.commit();
+        Ok(child)
     }
 
     fn commit(&mut self) {

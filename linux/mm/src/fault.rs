@@ -152,7 +152,9 @@ impl State {
         match area.backing.clone() {
             None if access == Access::Write => self.fresh_pages(page, start, ahead),
             None => self.map_zeroes(page, start, ahead),
-            Some(_) if area.is_shared() && access == Access::Write => self.write_shared(page, start, effort, ready),
+            Some(_) if area.is_shared() && access == Access::Write => {
+                self.write_shared(page, start, effort, ready)
+            }
             Some(backing) => self.map_object(page, start, access, &backing, effort, ready),
         }
     }
@@ -277,7 +279,13 @@ impl State {
     }
 
     /// Maps a page of an object for writes that all are to see.
-    fn write_shared(&mut self, page: u64, start: u64, effort: Effort, ready: Option<&Ready>) -> Result<(), Missing> {
+    fn write_shared(
+        &mut self,
+        page: u64,
+        start: u64,
+        effort: Effort,
+        ready: Option<&Ready>,
+    ) -> Result<(), Missing> {
         let Some(area) = self.areas.get(&start) else { return Err(not_mapped()) };
         let Some(backing) = &area.backing else { return Err(not_mapped()) };
         let need = Need { pager: backing.pager.clone(), index: area.index(backing, page), for_write: true };
@@ -311,7 +319,9 @@ impl State {
         let Some(area) = self.areas.get_mut(&start) else { return Err(not_mapped()) };
         let need = Need { pager: backing.pager.clone(), index: area.index(backing, page), for_write: false };
         let at_hand = || if effort == Effort::Memory { None } else { need.pager.page_now(need.index) };
-        let Some(frame) = need.matching(ready).or_else(at_hand) else { return Err(need.refuse_or_wait(effort)) };
+        let Some(frame) = need.matching(ready).or_else(at_hand) else {
+            return Err(need.refuse_or_wait(effort));
+        };
         if access == Access::Write {
             area.flags |= AreaFlags::TOUCHED;
             let rights = area.full_rights();
@@ -328,7 +338,8 @@ impl State {
         if effort > Effort::Memory && !is_random {
             let block = page & !(FAULT_AROUND * PAGE - 1);
             let last = end.min(block + FAULT_AROUND * PAGE);
-            for address in (block.max(start)..last).step_by(PAGE as usize).filter(|address| *address != page) {
+            for address in (block.max(start)..last).step_by(PAGE as usize).filter(|address| *address != page)
+            {
                 if self.tables.entry(address).is_some() || self.hidden.contains_key(&address) {
                     continue;
                 }
@@ -348,7 +359,9 @@ impl Need {
     /// The page, if it is what was fetched.
     fn matching(&self, ready: Option<&Ready>) -> Option<Frame> {
         let Ready(need, frame) = ready?;
-        let fits = Arc::ptr_eq(&need.pager, &self.pager) && need.index == self.index && need.for_write >= self.for_write;
+        let fits = Arc::ptr_eq(&need.pager, &self.pager)
+            && need.index == self.index
+            && need.for_write >= self.for_write;
         fits.then(|| frame.clone())
     }
 

@@ -36,7 +36,12 @@ pub(crate) fn is_scarce() -> bool {
 /// Sees to it that the kernel has memory to work with, for whatever a program can pile up: `ENOMEM` when there is nothing free but
 /// the reserve, and nothing that could be freed.
 pub fn ensure_room() -> Result<()> {
-    let reserve = reserve();
+    ensure_free(0)
+}
+
+/// As [`ensure_room`], for so many pages.
+pub(crate) fn ensure_free(pages: usize) -> Result<()> {
+    let reserve = reserve() + pages;
     for _ in 0..2 {
         let free = backend::free_pages();
         if free > reserve {
@@ -239,10 +244,10 @@ mod backend {
     use core::sync::atomic::AtomicU32;
 
     use minios::memory::{Pfn, pages, paging, usage};
-    use spin::Lazy;
+    use spin::LazyLock;
 
-    static COUNTS: Lazy<Vec<AtomicU32>> =
-        Lazy::new(|| (0..usage().total).map(|_| AtomicU32::new(0)).collect());
+    static COUNTS: LazyLock<Vec<AtomicU32>> =
+        LazyLock::new(|| (0..usage().total).map(|_| AtomicU32::new(0)).collect());
 
     pub fn alloc() -> Option<NonNull<u8>> {
         pages::alloc(0)

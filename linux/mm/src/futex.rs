@@ -59,7 +59,12 @@ impl AddressSpace {
     }
 
     /// Changes an aligned word if it is as expected, and returns what it was: `Ok(Ok(current))` if it was. May wait for a disk.
-    pub fn compare_exchange_u32(&self, address: u64, current: u32, new: u32) -> Result<core::result::Result<u32, u32>> {
+    pub fn compare_exchange_u32(
+        &self,
+        address: u64,
+        current: u32,
+        new: u32,
+    ) -> Result<core::result::Result<u32, u32>> {
         self.word(address, Access::Write, Effort::Wait, |word| {
             word.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
         })
@@ -69,14 +74,22 @@ impl AddressSpace {
     pub fn fetch_update_u32(&self, address: u64, mut change: impl FnMut(u32) -> u32) -> Result<u32> {
         self.word(address, Access::Write, Effort::Wait, |word| {
             let mut old = word.load(Ordering::SeqCst);
-            while let Err(other) = word.compare_exchange_weak(old, change(old), Ordering::SeqCst, Ordering::SeqCst) {
+            while let Err(other) =
+                word.compare_exchange_weak(old, change(old), Ordering::SeqCst, Ordering::SeqCst)
+            {
                 old = other;
             }
             old
         })
     }
 
-    fn word<T>(&self, address: u64, access: Access, effort: Effort, mut run: impl FnMut(&AtomicU32) -> T) -> Result<T> {
+    fn word<T>(
+        &self,
+        address: u64,
+        access: Access,
+        effort: Effort,
+        mut run: impl FnMut(&AtomicU32) -> T,
+    ) -> Result<T> {
         check_word(address)?;
         let mut result = None;
         self.each_page(address, 4, access, effort, &mut |frame: &Frame, offset, _, _| {

@@ -54,7 +54,9 @@ impl<'a> Buffers<'a> {
         for index in 0..count {
             let at = address.checked_add(16 * index as u64).ok_or(Errno::EFAULT)?;
             let bytes: [u8; 16] = space.read_array(at)?;
-            let word = |at: usize| bytes[at..at + 8].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+            let word = |at: usize| {
+                bytes[at..at + 8].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+            };
             let (address, len) = (word(0), word(8) as usize);
             if isize::try_from(len).is_err() {
                 return Err(Errno::EINVAL);
@@ -132,7 +134,11 @@ impl<'a> Buffers<'a> {
     }
 
     /// Moves bytes; `copy` returns how many went for a place in user memory.
-    fn transfer(&mut self, len: usize, mut copy: impl FnMut(&AddressSpace, IoRange, usize) -> usize) -> Result<usize> {
+    fn transfer(
+        &mut self,
+        len: usize,
+        mut copy: impl FnMut(&AddressSpace, IoRange, usize) -> usize,
+    ) -> Result<usize> {
         let mut done = 0;
         while done < len
             && let Some(range) = self.next(len - done)

@@ -2,9 +2,9 @@
 
 use linux_base::{Errno, Result};
 
+use crate::AddressSpace;
 use crate::area::AreaFlags;
 use crate::space::{MAX_AREAS, PAGE, Removed, State, page_range};
-use crate::AddressSpace;
 
 impl AddressSpace {
     /// Locks (or unlocks) the pages of a range, as `mlock2(2)` and `munlock(2)`: `ENOMEM` for a hole or a limit, `EPERM` when the
@@ -78,7 +78,14 @@ impl State {
     }
 
     /// Sets or clears flags on a range; `ENOMEM` for a hole (the rest is changed) or too many areas.
-    pub fn change_flags(&mut self, start: u64, end: u64, flags: AreaFlags, on: bool, removed: &mut Removed) -> Result<()> {
+    pub fn change_flags(
+        &mut self,
+        start: u64,
+        end: u64,
+        flags: AreaFlags,
+        on: bool,
+        removed: &mut Removed,
+    ) -> Result<()> {
         if self.areas.len() + 2 > MAX_AREAS {
             return Err(Errno::ENOMEM);
         }
@@ -86,7 +93,10 @@ impl State {
         let has_hole = self.mapped_bytes(start, end) != end - start;
         let mut at = start;
         while at < end {
-            let next = self.overlapping(at, end).next().map(|area| (area.start.max(at), area.end.min(end), area.flags));
+            let next = self
+                .overlapping(at, end)
+                .next()
+                .map(|area| (area.start.max(at), area.end.min(end), area.flags));
             let Some((from, to, old)) = next else { break };
             at = to;
             if old.contains(flags) == on {

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use linux_base::abi::general::{
-    MAP_32BIT, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK, MAP_NORESERVE,
-    MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
+    MAP_32BIT, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_HUGETLB, MAP_LOCKED, MAP_NONBLOCK,
+    MAP_NORESERVE, MAP_POPULATE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE,
 };
 use linux_base::{Errno, Result};
 
@@ -104,7 +104,9 @@ impl AddressSpace {
         let (start, end) = page_range(start, len).ok_or(Errno::EINVAL)?;
         let mut removed = Removed::new();
         let mut state = self.state.lock();
-        if state.areas.len() >= MAX_AREAS && state.area_at(start).is_some_and(|area| area.start < start && end < area.end) {
+        if state.areas.len() >= MAX_AREAS
+            && state.area_at(start).is_some_and(|area| area.start < start && end < area.end)
+        {
             return Err(Errno::ENOMEM);
         }
         state.unmap(start, end, &mut removed);
@@ -143,11 +145,19 @@ fn describe(request: &MapRequest) -> Result<Area> {
         if !object.offset.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
         }
-        object.offset.checked_add(request.len).and_then(|end| i64::try_from(end).ok()).ok_or(Errno::EOVERFLOW)?;
+        object
+            .offset
+            .checked_add(request.len)
+            .and_then(|end| i64::try_from(end).ok())
+            .ok_or(Errno::EOVERFLOW)?;
         area.allowed.set(Prot::WRITE, !is_shared || object.may_write);
         area.allowed.set(Prot::EXEC, object.may_execute);
         if !area.allowed.contains(prot) {
-            return Err(if prot.contains(Prot::EXEC) && !object.may_execute { Errno::EPERM } else { Errno::EACCES });
+            return Err(if prot.contains(Prot::EXEC) && !object.may_execute {
+                Errno::EPERM
+            } else {
+                Errno::EACCES
+            });
         }
         area.name = object.name.clone();
         area.backing = Some(Backing { pager: object.pager.clone(), first: object.offset / PAGE });
@@ -208,7 +218,8 @@ impl State {
     /// What has to stay free below the next area behind `address`, if that is a stack.
     fn gap_below(&self, address: u64) -> u64 {
         let next = self.areas.range(address..).next().map(|(_, area)| area);
-        next.filter(|area| area.flags.contains(AreaFlags::GROWS_DOWN) && area.start - address < STACK_GAP).map_or(0, |_| STACK_GAP)
+        next.filter(|area| area.flags.contains(AreaFlags::GROWS_DOWN) && area.start - address < STACK_GAP)
+            .map_or(0, |_| STACK_GAP)
     }
 
     /// The highest free place below the base of mappings; anywhere else if there is none.

@@ -52,7 +52,8 @@ impl State {
                 && !area.is_data()
                 && !area.flags.intersects(AreaFlags::SHARED | AreaFlags::GROWS_DOWN);
             let splits = usize::from(area.start < at) + usize::from(stop < area.end);
-            let too_much = becomes_data && (self.totals.data * PAGE).saturating_add(stop - at) > self.limits.data;
+            let too_much =
+                becomes_data && (self.totals.data * PAGE).saturating_add(stop - at) > self.limits.data;
             if too_much || self.areas.len() + splits > MAX_AREAS {
                 return Err(Errno::ENOMEM);
             }
@@ -80,7 +81,8 @@ impl State {
         } else {
             self.tables.protect(start, end, &mut |_, entry| {
                 // What is written for the first time, or is somebody else's as well, is to fault once more.
-                let keeps = if is_shared { entry.rights.write } else { crate::frame::references(entry.number) == 1 };
+                let keeps =
+                    if is_shared { entry.rights.write } else { crate::frame::references(entry.number) == 1 };
                 if keeps { full } else { read }
             });
             self.tables.commit();

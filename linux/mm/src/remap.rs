@@ -19,7 +19,8 @@ impl AddressSpace {
         let is_fixed = flags & MREMAP_FIXED != 0;
         let keeps = flags & MREMAP_DONTUNMAP != 0;
         let may_move = flags & MREMAP_MAYMOVE != 0;
-        let is_bad = flags & !(MREMAP_FIXED | MREMAP_DONTUNMAP | MREMAP_MAYMOVE) != 0 || (is_fixed || keeps) && !may_move;
+        let is_bad = flags & !(MREMAP_FIXED | MREMAP_DONTUNMAP | MREMAP_MAYMOVE) != 0
+            || (is_fixed || keeps) && !may_move;
         if is_bad || !old.is_multiple_of(PAGE) || new_len == 0 || keeps && old_len != new_len {
             return Err(Errno::EINVAL);
         }
@@ -52,7 +53,8 @@ impl AddressSpace {
         if keeps && area.flags.contains(AreaFlags::GROWS_DOWN) {
             return Err(Errno::EINVAL);
         }
-        let (is_data, is_locked, ends_here) = (area.is_data(), area.flags.contains(AreaFlags::LOCKED), area.end == old_end);
+        let (is_data, is_locked, ends_here) =
+            (area.is_data(), area.flags.contains(AreaFlags::LOCKED), area.end == old_end);
         let growth = if old_len == 0 { new_len } else { new_len.saturating_sub(old_len) };
         let growth = if keeps { new_len } else { growth };
         if is_locked && growth > 0 && !state.may_lock(growth) {
@@ -160,7 +162,8 @@ impl State {
             self.tables.commit();
             at = next;
         }
-        let hidden: alloc::vec::Vec<u64> = self.hidden.range(start..end).map(|(address, _)| *address).collect();
+        let hidden: alloc::vec::Vec<u64> =
+            self.hidden.range(start..end).map(|(address, _)| *address).collect();
         for address in hidden {
             if let Some(frame) = self.hidden.remove(&address) {
                 self.hidden.insert(address - start + target, frame);

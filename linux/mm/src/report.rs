@@ -117,7 +117,8 @@ impl AddressSpace {
     /// The first area that ends behind `address`, with its pages counted: for `smaps`, and to go through all of them one by one.
     pub fn area_after(&self, address: u64) -> Option<AreaInfo> {
         let state = self.state.lock();
-        let area = state.area_at(address).or_else(|| state.areas.range(address..).next().map(|(_, area)| area))?;
+        let area =
+            state.area_at(address).or_else(|| state.areas.range(address..).next().map(|(_, area)| area))?;
         let mut info = info(area, &state.heap);
         let zero = crate::space::zero_number();
         state.tables.visit(area.start, area.end, &mut |_, entry| {
@@ -132,7 +133,8 @@ impl AddressSpace {
 }
 
 fn info(area: &Area, heap: &core::ops::Range<u64>) -> AreaInfo {
-    let in_heap = area.start < heap.end.next_multiple_of(PAGE) && heap.start < area.end && area.backing.is_none();
+    let in_heap =
+        area.start < heap.end.next_multiple_of(PAGE) && heap.start < area.end && area.backing.is_none();
     let name = match &area.name {
         Name::None if in_heap => Name::Special("[heap]"),
         name => name.clone(),

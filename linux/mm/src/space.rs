@@ -205,7 +205,9 @@ impl State {
             (Some(one), Some(other)) if one.continues_in(other) => {}
             _ => return false,
         }
-        let (Some(other), Some(one)) = (self.areas.remove(&second), self.areas.get_mut(&first)) else { return false };
+        let (Some(other), Some(one)) = (self.areas.remove(&second), self.areas.get_mut(&first)) else {
+            return false;
+        };
         one.end = other.end;
         one.flags |= other.flags & AreaFlags::TOUCHED;
         if other.backing.is_some() {

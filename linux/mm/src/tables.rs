@@ -1,5 +1,7 @@
 //! What an address space needs from page tables.
 
+use core::ops::Range;
+
 use linux_base::Result;
 
 use crate::Frame;
@@ -54,9 +56,9 @@ pub trait PageTables: Sized + Send {
     /// Unmaps a range. `gone` is called for each page when the processor no longer knows of it; no commit is needed afterwards.
     fn clear(&mut self, start: u64, end: u64, gone: &mut dyn FnMut(u64, Frame));
 
-    /// Maps the pages of a range in `child` as well, for both without the right to write, and calls `each` for them.
-    /// `ENOMEM` as for [`PageTables::set`]; the child is to be dropped then. Both need a commit.
-    fn share(&mut self, child: &mut Self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry)) -> Result<()>;
+    /// Tables for a child with the pages of the ranges, for both without the right to write; it is committed on both sides. Calls
+    /// `each` for the pages as they were. `ENOMEM` as for [`PageTables::set`]; some pages may have lost the right nevertheless.
+    fn fork(&mut self, ranges: &[Range<u64>], each: &mut dyn FnMut(u64, Entry)) -> Result<Self>;
 
     /// Does what was collected.
     fn commit(&mut self);
