@@ -34,7 +34,7 @@ fn syscall_registers() -> Outcome {
         {
             *register = seed + number as u64;
         }
-        process.to_syscall()?;
+        process.next_syscall()?;
         let r = process.context.registers();
         for (number, register) in
             [r.rax, r.rbx, r.rdx, r.rsi, r.rdi, r.rbp, r.r8, r.r9, r.r10, r.r12, r.r13, r.r14, r.r15]
@@ -52,11 +52,11 @@ fn syscall_registers() -> Outcome {
 
 fn clobbered_registers() -> Outcome {
     let mut process = Process::new(programs::show_clobbered())?;
-    process.to_syscall()?;
+    process.next_syscall()?;
     let r = process.context.registers_mut();
     r.rcx = 0x1234_5678_9abc;
     r.r11 = 0xfeed_beef;
-    process.to_syscall()?;
+    process.next_syscall()?;
     let r = process.context.registers();
     check!(r.rdi == 0x1234_5678_9abc && r.rsi == 0xfeed_beef, "RCX {:#x}, R11 {:#x}", r.rdi, r.rsi);
     Ok(())
@@ -97,12 +97,10 @@ fn kernel_addresses() -> Outcome {
         page()?.direct_address(),
     ] {
         // The kernel has just read it, so the TLB may hold it.
-        // SAFETY: one of our own words, or the start of the direct map, which is not read here.
-        let _ = if address == 0xffff_8800_0000_0000 {
-            0
-        } else {
-            unsafe { (address as *const u8).read_volatile() }
-        };
+        if address != 0xffff_8800_0000_0000 {
+            // SAFETY: one of our own words.
+            let _ = unsafe { (address as *const u8).read_volatile() };
+        }
         for program in [programs::read(), programs::write(), programs::jump()] {
             let exit = fault(program, address)?;
             let refused = matches!(exit, Exit::Exception { vector: 14, error, address: at } if at == address && error & 4 != 0);
@@ -157,7 +155,7 @@ fn odd_instructions() -> Outcome {
     let exit = process.run_on();
     check!(matches!(exit, Exit::Exception { .. }), "iret: {exit:x?}");
     let mut process = Process::new(programs::hypercall())?;
-    process.to_syscall()?;
+    process.next_syscall()?;
     check!(process.context.registers().rax == 29, "a hypercall from user mode was made");
     Ok(())
 }
@@ -204,7 +202,7 @@ fn bad_registers() -> Outcome {
             // It can be put right and run.
             let r = process.context.registers_mut();
             (r.cs, r.ss, r.rip, r.rsp) = (0xe033, 0xe02b, CODE, STACK_END - 64);
-            process.to_syscall().map_err(|error| format!("after {name}: {error}"))?;
+            process.next_syscall().map_err(|error| format!("after {name}: {error}"))?;
         }
     }
     Ok(())
@@ -212,12 +210,12 @@ fn bad_registers() -> Outcome {
 
 fn flags() -> Outcome {
     let mut process = Process::new(programs::flags())?;
-    process.to_syscall()?;
+    process.next_syscall()?;
     let flags = process.context.registers().rflags;
     check!(flags & 0x4_0400 == 0x4_0400, "direction flag or alignment check are lost: {flags:#x}");
     // All of them, privileged ones as well.
     process.context.registers_mut().rflags = 0xffff_ffff_ffff_feff;
-    process.to_syscall()?;
+    process.next_syscall()?;
     let r = process.context.registers();
     check!(r.rax & 0x1b_7000 == 0, "user mode has RFLAGS {:#x}", r.rax);
     check!(r.rax & 0x200 != 0, "interrupts are off in user mode: RFLAGS {:#x}", r.rax);

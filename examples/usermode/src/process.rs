@@ -94,7 +94,7 @@ impl Process {
     }
 
     /// Runs to the next system call.
-    pub fn to_syscall(&mut self) -> Result<(), String> {
+    pub fn next_syscall(&mut self) -> Result<(), String> {
         match self.run_on() {
             Exit::Syscall => Ok(()),
             exit => Err(format!("{exit:?} at {:#x} and no system call", self.context.registers().rip)),

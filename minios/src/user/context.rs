@@ -34,7 +34,8 @@ pub enum Exit {
         /// CR2, for a page fault.
         address: u64,
     },
-    /// An event is pending, maybe the timer's. The next run looks at it first.
+    /// An event is pending, maybe the timer's; the next run looks at it first. Or other threads have run: user mode is not
+    /// entered then before the caller has looked for signals.
     Event,
 }
 
@@ -103,10 +104,12 @@ impl Context {
         loaded::disown(&*self.0);
     }
 
-    /// Runs user code until it comes back. Looks at pending events before, and lets a thread run that they made ready.
+    /// Runs user code until it comes back. Looks at pending events before, and lets a thread run that they made ready; then it
+    /// comes back without having entered user mode.
     pub fn run(&mut self, tables: &UserTables) -> Exit {
-        if events::pending() {
-            timer::preempt();
+        if events::pending() && timer::preempt() {
+            // Others ran: there may be a signal for this thread now.
+            return Exit::Event;
         }
         self.enter(tables)
     }

@@ -7,8 +7,8 @@
 //! | [`UserTables`] | a process's page tables, without any kernel mapping |
 //!
 //! A user thread is a kernel thread that runs a context in a loop. Event delivery is unmasked in user mode alone: a pending
-//! event, the timer's among them, ends a run with [`Exit::Event`]. `run` itself lets other threads run first when an event
-//! made one ready. [`clock`] has the page from which user code tells the time.
+//! event, the timer's among them, ends a run with [`Exit::Event`]. `run` itself lets other threads run when an event made one
+//! ready, and comes back. [`clock`] has the page from which user code tells the time.
 //!
 //! User code cannot set its segment bases itself (CR4.FSGSBASE is off): they are the kernel's to set and to remember. Bad
 //! selectors, a bad RIP and the like fault in Xen's return to user mode, and come back as [`Exit::Exception`].

@@ -320,14 +320,14 @@ impl UserTables {
     /// As for [`UserTables::set`]: the pages are the other process's as well from now on.
     pub unsafe fn fork_copy(
         &mut self,
-        ranges: &[Range<u64>],
+        ranges: impl IntoIterator<Item = Range<u64>>,
         decide: &mut dyn FnMut(u64, Leaf) -> Fork,
     ) -> Result<Self, MapError> {
         self.commit()?;
         let mut child = Self::new()?;
         let mut near: Option<(u64, Pfn)> = None;
         for range in ranges {
-            self.root().leaves::<MapError>(range, &mut |address, slot, entry| {
+            self.root().leaves::<MapError>(&range, &mut |address, slot, entry| {
                 let fork = decide(address, Leaf::of(entry));
                 let copy = match fork {
                     Fork::Skip => return Ok(()),

@@ -68,8 +68,8 @@ pub(super) fn arm() {
 }
 
 /// Looks at pending events and, after the timer's, at deadlines. Lets other threads run if an event made one ready, or if
-/// some are ready and the slice is over.
-pub fn preempt() {
+/// some are ready and the slice is over; whether any ran.
+pub fn preempt() -> bool {
     let before = thread::ready_count();
     events::dispatch();
     let fired = TIMER.fired.replace(false);
@@ -78,7 +78,9 @@ pub fn preempt() {
         thread::expire();
     }
     let ready = thread::ready_count();
-    if ready > before || fired && ready > 0 {
+    let others = ready > before || fired && ready > 0;
+    if others {
         thread::yield_now();
     }
+    others
 }
