@@ -121,7 +121,7 @@ impl PageTables for GuestTables {
             Fork::Protect
         };
         // SAFETY: what the parent's entries map may be user mode's, and the child's entries hold references too.
-        let child = unsafe { self.0.fork_copy(ranges, &mut decide) };
+        let child = unsafe { self.0.fork_copy(ranges.iter().cloned(), &mut decide) };
         child.map(Self).map_err(|error| {
             // The child was never there: the references for it go, in the same order.
             for range in ranges {
