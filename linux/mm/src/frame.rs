@@ -311,6 +311,8 @@ mod backend {
     }
 
     pub unsafe fn free(page: NonNull<u8>) {
+        #[cfg(test)]
+        super::tests::gave();
         // SAFETY: promised by the caller; it came from `alloc`.
         unsafe { dealloc(page.as_ptr(), layout()) }
     }

@@ -1,0 +1,202 @@
+//! Faults: what they cost, what they bring, and what ends them.
+
+use core::sync::atomic::Ordering;
+
+use linux_base::abi::general::{MAP_GROWSDOWN, MAP_SHARED};
+
+use super::pager::TestFile;
+use super::*;
+
+fn fault(space: &AddressSpace, address: u64, access: Access) -> usize {
+    let before = hypercalls(space);
+    assert_eq!(space.fault(address, access), FaultOutcome::Handled);
+    hypercalls(space) - before
+}
+
+#[test]
+fn a_fault_is_one_hypercall() {
+    let space = space();
+    let at = anonymous(&space, 100);
+    assert_eq!(fault(&space, at + 5, Access::Write), 1);
+    assert_eq!(fault(&space, at + 50 * KIB4, Access::Read), 1);
+    // The page of zeroes is replaced.
+    assert_eq!(fault(&space, at + 50 * KIB4, Access::Write), 1);
+    // Another thread was faster.
+    assert_eq!(fault(&space, at + 50 * KIB4, Access::Write), 0);
+    assert_eq!(space.totals().resident, 2);
+}
+
+#[test]
+fn memory_used_in_order_comes_in_growing_portions() {
+    let space = space();
+    let at = anonymous(&space, 64);
+    let mut faults = 0;
+    for page in 0..64 {
+        let is_there = space.with_tables(|tables| tables.entry(at + page * KIB4)).is_some();
+        if !is_there {
+            faults += fault(&space, at + page * KIB4, Access::Write);
+        }
+    }
+    assert!(faults < 14, "{faults} faults");
+    // Used here and there it comes page by page.
+    let at = anonymous(&space, 64);
+    let before = space.totals().resident;
+    for page in [60, 3, 30, 17] {
+        fault(&space, at + page * KIB4, Access::Write);
+    }
+    assert_eq!(space.totals().resident - before, 4);
+}
+
+#[test]
+fn pages_of_a_file_come_with_their_neighbours() {
+    let (space, file) = (space(), TestFile::new(64, 20));
+    let request = MapRequest::private(0x10_0000, 64 * KIB4, Prot::READ | Prot::EXEC, 0, file.object(0));
+    let at = space.mmap(request).unwrap();
+    assert_eq!(fault(&space, at + 40 * KIB4, Access::Execute), 1);
+    assert_eq!(space.totals().resident, 16);
+    // What is not in memory is waited for, and nothing else.
+    fault(&space, at + KIB4, Access::Read);
+    assert_eq!(file.waits.load(Ordering::Relaxed), 1);
+    assert_eq!(space.totals().resident, 17);
+}
+
+#[test]
+fn a_wait_is_without_the_lock_and_the_map_is_looked_at_again() {
+    let (space, file) = (space(), TestFile::new(4, 4));
+    let at = space.mmap(MapRequest::private(0, 4 * KIB4, RW, 0, file.object(0))).unwrap();
+    let other = space.clone();
+    *file.meanwhile.lock() = Some(alloc::boxed::Box::new(move || {
+        other.munmap(at, KIB4).unwrap();
+    }));
+    assert_eq!(space.fault(at, Access::Read), FaultOutcome::Segv(SegvCode::MapErr));
+    // Mapped anew to another page of the file, that one is got.
+    let (other, again) = (space.clone(), file.clone());
+    *file.meanwhile.lock() = Some(alloc::boxed::Box::new(move || {
+        let request = MapRequest::private(
+            at + KIB4,
+            KIB4,
+            RW,
+            linux_base::abi::general::MAP_FIXED,
+            again.object(3 * KIB4),
+        );
+        other.mmap(request).unwrap();
+    }));
+    assert_eq!(space.fault(at + KIB4, Access::Read), FaultOutcome::Handled);
+    assert_eq!(space.read_array(at + KIB4), Ok([4]));
+}
+
+#[test]
+fn a_private_write_leaves_the_file_alone() {
+    leaves_no_page(|| {
+        let (space, file) = (space(), TestFile::new(2, 1));
+        let at = space.mmap(MapRequest::private(0, 2 * KIB4, RW, 0, file.object(0))).unwrap();
+        assert_eq!(space.read_array(at + KIB4), Ok([2]));
+        space.write_bytes(at, &[9]).unwrap();
+        space.write_bytes(at + KIB4, &[9]).unwrap();
+        assert_eq!((file.byte(0, 0), file.byte(1, 0)), (1, 2));
+        assert_eq!(space.read_array(at + KIB4), Ok([9]));
+        let mut request = MapRequest::private(0, 2 * KIB4, RW, 0, file.object(0));
+        request.flags = MAP_SHARED;
+        let shared = space.mmap(request).unwrap();
+        space.write_bytes(shared + 1, &[7]).unwrap();
+        assert_eq!((file.byte(0, 1), space.read_array(at + 1)), (7, Ok([0])));
+    });
+}
+
+#[test]
+fn behind_the_end_of_a_file_is_a_bus_error() {
+    let (space, file) = (space(), TestFile::new(1, 0));
+    let at = space.mmap(MapRequest::private(0, 2 * KIB4, RW, 0, file.object(0))).unwrap();
+    assert_eq!(space.fault(at + KIB4, Access::Read), FaultOutcome::Bus);
+    assert_eq!(space.fault(at + KIB4, Access::Write), FaultOutcome::Bus);
+    assert_eq!(space.write_u32(at + KIB4 - 2, 1), Err(linux_base::Errno::EFAULT));
+}
+
+#[test]
+fn addresses_that_are_no_users_are_refused() {
+    let space = space();
+    for address in [0, 8, USER_END, 1 << 47, 0x1234_5678_9abc_def0, 0xffff_8800_0000_0000, u64::MAX] {
+        assert_eq!(space.fault(address, Access::Read), FaultOutcome::Segv(SegvCode::MapErr));
+        assert_eq!(space.read_array::<16>(address), Err(linux_base::Errno::EFAULT));
+        assert_eq!(space.write_u64(address, 1), Err(linux_base::Errno::EFAULT));
+    }
+}
+
+#[test]
+fn a_stack_grows_to_its_limit_and_keeps_its_distance() {
+    let limits = Limits { stack: 64 * KIB4, ..Limits::default() };
+    let space = AddressSpace::new(Randomize::No, limits).unwrap();
+    let top = 0x7000_0000;
+    let start = top - 4 * KIB4;
+    let request = MapRequest::anonymous(start, 4 * KIB4, RW, MAP_GROWSDOWN);
+    assert_eq!(space.mmap(request), Ok(start));
+    assert_eq!(space.fault(top - 20 * KIB4, Access::Write), FaultOutcome::Handled);
+    assert_eq!(space.areas().unwrap()[0].start, top - 20 * KIB4);
+    assert_eq!(space.totals().stack, 20);
+    assert_eq!(space.fault(top - 64 * KIB4, Access::Write), FaultOutcome::Handled);
+    assert_eq!(space.fault(top - 65 * KIB4, Access::Write), FaultOutcome::Segv(SegvCode::MapErr));
+    // Nothing is placed in the gap, and what is there stops the stack.
+    space.set_limits(Limits::default());
+    let below = top - 64 * KIB4 - 257 * KIB4;
+    space.mmap(MapRequest::anonymous(below, KIB4, RW, 0)).unwrap();
+    assert_eq!(space.fault(top - 65 * KIB4, Access::Write), FaultOutcome::Segv(SegvCode::MapErr));
+    assert_ne!(space.mmap(MapRequest::anonymous(top - 70 * KIB4, KIB4, RW, 0)), Ok(top - 70 * KIB4));
+    accounting::check(&space);
+}
+
+#[test]
+fn without_memory_the_program_is_told_and_the_rest_goes_on() {
+    leaves_no_page(|| {
+        let space = space();
+        let at = anonymous(&space, 200);
+        frame::tests::limit(50);
+        let outcomes: alloc::vec::Vec<_> =
+            (0..200).map(|page| space.fault(at + page * KIB4, Access::Write)).collect();
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == FaultOutcome::OutOfMemory).count(), 150);
+        assert_eq!(space.mmap(MapRequest::anonymous(0, KIB4, RW, 0)), Err(linux_base::Errno::ENOMEM));
+        assert!(space.fork().is_err());
+        space.munmap(at, 100 * KIB4).unwrap();
+        assert_eq!(space.fault(at + 150 * KIB4, Access::Write), FaultOutcome::Handled);
+        frame::tests::limit(usize::MAX);
+    });
+}
+
+#[test]
+fn a_child_has_its_own_memory_and_costs_few_hypercalls() {
+    leaves_no_page(|| {
+        let space = space();
+        let at = anonymous(&space, 1000);
+        for page in 0..1000 {
+            space.write_u64(at + page * KIB4, page).unwrap();
+        }
+        let before = hypercalls(&space);
+        let child = space.fork().unwrap();
+        assert_eq!(hypercalls(&space) - before + hypercalls(&child), 2);
+        child.write_u64(at, 77).unwrap();
+        space.write_u64(at + KIB4, 78).unwrap();
+        assert_eq!((space.read_u64(at), child.read_u64(at)), (Ok(0), Ok(77)));
+        assert_eq!((space.read_u64(at + KIB4), child.read_u64(at + KIB4)), (Ok(78), Ok(1)));
+        accounting::check(&child);
+        drop(child);
+        // The only owner writes without a copy.
+        let pages = frame::tests::live();
+        space.write_u64(at + 500 * KIB4, 79).unwrap();
+        assert_eq!(frame::tests::live(), pages);
+        accounting::check(&space);
+    });
+}
+
+#[test]
+fn advice_about_forks_is_followed() {
+    use linux_base::abi::general::{MADV_DONTFORK, MADV_WIPEONFORK};
+    let space = space();
+    let at = anonymous(&space, 3);
+    space.write_bytes(at, &[1; 3 * 4096]).unwrap();
+    space.madvise(at, KIB4, MADV_DONTFORK).unwrap();
+    space.madvise(at + KIB4, KIB4, MADV_WIPEONFORK).unwrap();
+    let child = space.fork().unwrap();
+    assert_eq!(child.read_array::<1>(at), Err(linux_base::Errno::EFAULT));
+    assert_eq!(child.read_array(at + KIB4), Ok([0]));
+    assert_eq!(child.read_array(at + 2 * KIB4), Ok([1]));
+    accounting::check(&child);
+}
