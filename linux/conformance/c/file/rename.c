@@ -1,0 +1,52 @@
+// static. rename: over files, directories, links, into itself, across kinds; renameat2's flags.
+#include "check.h"
+int main(void) {
+    char t[20];
+    put_file("a", "A");
+    put_file("b", "B");
+    mkdir("d", 0755);
+    mkdir("e", 0755);
+    mkdir("d/sub", 0755);
+    CALL(rename("a", "b"));
+    printf("%s %d\n", get_file("b", t, sizeof t), access("a", F_OK));
+    CALL(rename("none", "x"));
+    CALL(rename("b", "d"));
+    CALL(rename("d", "b"));
+    CALL(rename("d", "d/sub/deeper"));
+    CALL(rename("d", "e"));
+    CALL(access("e/sub", F_OK));
+    mkdir("d", 0755);
+    CALL(rename("d", "e"));
+    CALL(rename("b", "b"));
+    link("b", "hard");
+    CALL(rename("b", "hard"));
+    CALL(access("b", F_OK));
+    symlink("b", "link");
+    CALL(rename("link", "newlink"));
+    YES(readlink("newlink", t, sizeof t) == 1);
+    CALL(rename("b", "e/moved"));
+    CALL(rename("e/moved", "b/"));
+    CALL(rename("e", "none/x"));
+    CALL(rename(".", "x"));
+    CALL(rename("d", "."));
+    CALL(rename("e/..", "x"));
+    put_file("p", "P");
+    put_file("q", "Q");
+    CALL(renameat2(AT_FDCWD, "p", AT_FDCWD, "q", RENAME_NOREPLACE));
+    CALL(renameat2(AT_FDCWD, "p", AT_FDCWD, "q", RENAME_EXCHANGE));
+    printf("%s", get_file("p", t, sizeof t));
+    printf("%s\n", get_file("q", t, sizeof t));
+    CALL(renameat2(AT_FDCWD, "p", AT_FDCWD, "e", RENAME_EXCHANGE));
+    CALL(access("p/sub", F_OK));
+    CALL(renameat2(AT_FDCWD, "p", AT_FDCWD, "none", RENAME_EXCHANGE));
+    CALL(renameat2(AT_FDCWD, "q", AT_FDCWD, "r", RENAME_NOREPLACE));
+    CALL(renameat2(AT_FDCWD, "r", AT_FDCWD, "q", RENAME_NOREPLACE | RENAME_EXCHANGE));
+    CALL(renameat2(AT_FDCWD, "r", AT_FDCWD, "q", 0x100));
+    int fd = open("r", O_RDWR);
+    rename("r", "renamed");
+    char path[64], target[4096] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    readlink(path, target, sizeof target - 1);
+    printf("fd knows %s\n", strrchr(target, '/'));
+    return 0;
+}
