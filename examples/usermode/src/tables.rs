@@ -23,6 +23,7 @@ pub const TESTS: &[Test] = &[
     ("the addresses of the kernel cannot be mapped", kernel_addresses),
     ("ten thousand processes leave no page behind", lives),
     ("a large process comes and goes", large),
+    ("a process can end when there is no memory", without_memory),
 ];
 
 fn text(error: impl core::fmt::Display) -> String {
@@ -354,5 +355,53 @@ fn grow_and_fork() -> Outcome {
     let mut count = 0;
     child.clear_range(0..USER_END, &mut |_, _| count += 1).map_err(text)?;
     check!(count == 8002, "the child had {count} pages");
+    Ok(())
+}
+
+fn without_memory() -> Outcome {
+    let mut process = Process::new(programs::write())?;
+    for number in 0..1500 {
+        process.map(0x1000_0000 + number * 8192, page()?, WRITE)?;
+    }
+    process.commit()?;
+    let tables = table_pages();
+    // All of the heap and all pages, down to the last that somebody could ask for.
+    let mut heap: Vec<Vec<u8>> = Vec::with_capacity(100_000);
+    let mut pages: Vec<Pfn> = Vec::with_capacity(40_000);
+    while let (true, Ok(pfn)) = (pages.len() < pages.capacity(), page()) {
+        pages.push(pfn);
+    }
+    for size in [65536usize, 4096, 256, 32, 8] {
+        while heap.len() < heap.capacity() {
+            let mut block = Vec::new();
+            if block.try_reserve_exact(size).is_err() {
+                break;
+            }
+            heap.push(block);
+        }
+    }
+    let none = memory::usage().free;
+    let new = UserTables::new().is_err();
+    // What the process can still do: lose rights, and pages, and end.
+    let protected =
+        process.tables.protect(0x1000_0000..0x1100_0000, &mut |_, leaf| Prot { write: false, ..leaf.prot });
+    let mut got = 0;
+    let mut free_some = |_, pfn| {
+        got += 1;
+        free(pfn);
+    };
+    let cleared = process.tables.clear_range(0x1000_0000..0x1010_0000, &mut free_some);
+    let end = 0x1000_0000 + 1500 * 8192;
+    let all = process.tables.clear_range(0x1000_0000..end, &mut free_some);
+    drop(process);
+    let left = table_pages();
+    drop(heap);
+    pages.into_iter().for_each(free);
+    check!(none == 0 && new, "{none} pages were free, new tables failed: {new}");
+    protected.map_err(text)?;
+    cleared.map_err(text)?;
+    all.map_err(text)?;
+    check!(got == 1500, "{got} pages came back");
+    check!(left < tables - 10, "{left} of {tables} tables are left");
     Ok(())
 }

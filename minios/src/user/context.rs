@@ -1,6 +1,7 @@
 //! A user thread's registers, and the run of user mode on them.
 
-use alloc::boxed::Box;
+use alloc::alloc::{Layout, alloc, dealloc};
+use core::ptr::NonNull;
 
 use xen_sys::x86::{FLAT_USER_CS, FLAT_USER_SS, VGCF_IN_SYSCALL};
 
@@ -39,69 +40,100 @@ pub enum Exit {
     Event,
 }
 
-pub(super) struct Inner {
+/// What a context has in memory. Another context's run may save the FPU and the selectors here while the thread of this one
+/// waits, so those are reached by pointer, never by a reference that is held.
+pub(super) struct State {
     pub registers: Registers,
     pub selectors: Selectors,
     pub image: Image,
 }
 
 /// What the processor holds of a user thread.
-pub struct Context(Box<Inner>);
+pub struct Context(NonNull<State>);
+
+// SAFETY: it owns its state.
+unsafe impl Send for Context {}
+// SAFETY: shared references only read registers, which nobody else writes.
+unsafe impl Sync for Context {}
 
 impl Context {
     /// All registers 0, but for the segments and flags; the FPU as after power-on.
     pub fn new() -> Result<Self, MapError> {
         super::init();
         let image = Image::new()?;
-        let inner = Inner { registers: fresh_registers(), selectors: Selectors::default(), image };
-        Ok(Self(Box::new(inner)))
+        Self::with(State { registers: fresh_registers(), selectors: Selectors::default(), image })
+    }
+
+    fn with(state: State) -> Result<Self, MapError> {
+        // SAFETY: the layout has a size.
+        let memory = unsafe { alloc(Layout::new::<State>()) };
+        let place = NonNull::new(memory.cast::<State>()).ok_or(MapError::OutOfMemory)?;
+        // SAFETY: allocated just now, for this.
+        unsafe { place.write(state) };
+        Ok(Self(place))
     }
 
     /// A copy, FPU state included: the registers of a forked thread.
     pub fn duplicate(&mut self) -> Result<Self, MapError> {
-        loaded::save(&mut self.0);
-        let mut image = Image::new()?;
-        image.copy_from(&self.0.image);
-        Ok(Self(Box::new(Inner { registers: self.0.registers, selectors: self.0.selectors, image })))
+        self.save();
+        let image = Image::new()?;
+        image.copy_from(self.image());
+        // SAFETY: ours, and nobody runs meanwhile.
+        let selectors = unsafe { (*self.0.as_ptr()).selectors };
+        Self::with(State { registers: *self.registers(), selectors, image })
+    }
+
+    /// From the processor, if it has what is newer.
+    fn save(&mut self) {
+        // SAFETY: alive as long as this context.
+        unsafe { loaded::save(self.0) };
+    }
+
+    fn image(&self) -> &Image {
+        // SAFETY: alive as long as this context; its bytes change through pointers only.
+        unsafe { &(*self.0.as_ptr()).image }
     }
 
     /// As a new one: for a new program in the same thread.
     pub fn reset(&mut self) {
-        loaded::disown(&*self.0);
-        self.0.image.reset();
-        self.0.registers = fresh_registers();
-        self.0.selectors = Selectors::default();
+        loaded::disown(self.0);
+        self.image().reset();
+        *self.registers_mut() = fresh_registers();
+        // SAFETY: ours, and nobody saves to a context that is not in the processor.
+        unsafe { (*self.0.as_ptr()).selectors = Selectors::default() };
     }
 
     /// The registers.
     pub fn registers(&self) -> &Registers {
-        &self.0.registers
+        // SAFETY: written by this context's run alone, which borrows it mutably.
+        unsafe { &(*self.0.as_ptr()).registers }
     }
 
     /// The registers, to change.
     pub fn registers_mut(&mut self) -> &mut Registers {
-        &mut self.0.registers
+        // SAFETY: as above, and borrowed mutably.
+        unsafe { &mut (*self.0.as_ptr()).registers }
     }
 
     /// The FPU's image (the standard format of XSAVE, or FXSAVE's 512 bytes), for a signal frame.
     pub fn fpu(&mut self) -> &[u8] {
-        loaded::save(&mut self.0);
-        self.0.image.bytes()
+        self.save();
+        self.image().bytes()
     }
 
     /// Sets the FPU from an image that user code had its hands on; what the processor would refuse is put right.
     pub fn set_fpu(&mut self, image: &[u8]) -> Result<(), FpuError> {
-        loaded::save(&mut self.0);
-        self.0.image.set(image)?;
-        loaded::disown(&*self.0);
+        self.save();
+        self.image().set(image)?;
+        loaded::disown(self.0);
         Ok(())
     }
 
     /// The FPU as after power-on: for a signal handler.
     pub fn reset_fpu(&mut self) {
-        loaded::save(&mut self.0);
-        self.0.image.reset();
-        loaded::disown(&*self.0);
+        self.save();
+        self.image().reset();
+        loaded::disown(self.0);
     }
 
     /// Runs user code until it comes back. Looks at pending events before, and lets a thread run that they made ready; then it
@@ -120,13 +152,13 @@ impl Context {
         timer::arm();
         let Some(top) = tables.top_frame() else {
             // Nothing was ever mapped: what user mode would do first is fault on its first instruction.
-            return Exit::Exception { vector: 14, error: 0x14, address: self.0.registers.rip };
+            return Exit::Exception { vector: 14, error: 0x14, address: self.registers().rip };
         };
-        // SAFETY: tables that are committed are pinned.
-        if let Err(errno) = unsafe { loaded::load(&mut self.0, top) } {
+        // SAFETY: alive; tables that are committed are pinned.
+        if let Err(errno) = unsafe { loaded::load(self.0, top) } {
             crash::give_up(format_args!("Xen refused to load page tables of user mode: {errno}"));
         }
-        let registers = &mut self.0.registers;
+        let registers = self.registers_mut();
         sanitise(registers);
         // SAFETY: the tables are loaded; the registers are this context's, borrowed mutably.
         let (reason, error) = unsafe { entry::enter(registers) };
@@ -144,7 +176,11 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        loaded::disown(&*self.0);
+        loaded::disown(self.0);
+        // SAFETY: made by `with`, and nobody refers to it any more.
+        unsafe { self.0.drop_in_place() };
+        // SAFETY: allocated with this layout.
+        unsafe { dealloc(self.0.as_ptr().cast(), Layout::new::<State>()) };
     }
 }
 

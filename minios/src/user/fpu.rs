@@ -141,7 +141,7 @@ impl Image {
     pub fn new() -> Result<Self, MapError> {
         // SAFETY: the layout has a size.
         let memory = unsafe { alloc_zeroed(Self::layout()) };
-        let mut image = Self(NonNull::new(memory).ok_or(MapError::OutOfMemory)?);
+        let image = Self(NonNull::new(memory).ok_or(MapError::OutOfMemory)?);
         image.reset();
         Ok(image)
     }
@@ -151,25 +151,26 @@ impl Image {
         unsafe { core::slice::from_raw_parts(self.0.as_ptr(), len()) }
     }
 
-    fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and borrowed mutably.
+    #[expect(clippy::mut_from_ref, reason = "private; no two at a time, and none beside `bytes`")]
+    fn bytes_mut(&self) -> &mut [u8] {
+        // SAFETY: as above; the callers hold no other reference, and nobody else runs.
         unsafe { core::slice::from_raw_parts_mut(self.0.as_ptr(), len()) }
     }
 
-    pub fn reset(&mut self) {
+    pub fn reset(&self) {
         let bytes = self.bytes_mut();
         bytes.fill(0);
         bytes[..2].copy_from_slice(&CONTROL_DEFAULT.to_le_bytes());
         bytes[MXCSR..MXCSR + 4].copy_from_slice(&MXCSR_DEFAULT.to_le_bytes());
     }
 
-    pub fn copy_from(&mut self, other: &Self) {
+    pub fn copy_from(&self, other: &Self) {
         self.bytes_mut().copy_from_slice(other.bytes());
     }
 
     /// Takes an image that user code made: what the processor would refuse is put right. One that ends after the part of
     /// FXSAVE leaves the rest as after power-on.
-    pub fn set(&mut self, from: &[u8]) -> Result<(), FpuError> {
+    pub fn set(&self, from: &[u8]) -> Result<(), FpuError> {
         if from.len() < LEGACY_LEN {
             return Err(FpuError::Length(from.len()));
         }
@@ -193,7 +194,7 @@ impl Image {
     }
 
     /// From the registers.
-    pub fn save(&mut self) {
+    pub fn save(&self) {
         let at = self.0.as_ptr();
         if components() == 0 {
             // SAFETY: 512 bytes of ours, aligned.

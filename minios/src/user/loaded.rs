@@ -2,12 +2,12 @@
 
 use core::arch::asm;
 use core::cell::Cell;
-use core::ptr::null_mut;
+use core::ptr::{NonNull, null_mut};
 
 use xen_sys::x86::{SEGBASE_FS, SEGBASE_GS_USER, SEGBASE_GS_USER_SEL};
 use xen_sys::xen::{MMUEXT_NEW_USER_BASEPTR, MMUEXT_TLB_FLUSH_LOCAL, MmuextOp};
 
-use super::context::Inner;
+use super::context::State;
 use crate::hypercall::{Errno, Multicall};
 use crate::memory::Mfn;
 use crate::sync::CpuLocal;
@@ -16,7 +16,7 @@ struct Loaded {
     /// Machine frame of the top table that user mode runs on; 0: none.
     tables: Cell<u64>,
     /// The context that ran last. What it has in the registers is newer than what it has in memory.
-    owner: Cell<*mut Inner>,
+    owner: Cell<*mut State>,
     fs_base: Cell<u64>,
     gs_base: Cell<u64>,
 }
@@ -59,30 +59,37 @@ pub(super) fn forget_tables() {
 }
 
 /// Whether the registers hold this context's state.
-pub(super) fn is_owner(context: *const Inner) -> bool {
-    core::ptr::eq(LOADED.owner.get(), context)
+fn is_owner(context: NonNull<State>) -> bool {
+    core::ptr::eq(LOADED.owner.get(), context.as_ptr())
 }
 
 /// What the registers hold is no longer wanted.
-pub(super) fn disown(context: *const Inner) {
+pub(super) fn disown(context: NonNull<State>) {
     if is_owner(context) {
         LOADED.owner.set(null_mut());
     }
 }
 
 /// Copies what is in the registers to the context, if it is its own; it stays live.
-pub(super) fn save(context: &mut Inner) {
+///
+/// # Safety
+/// The context is alive.
+pub(super) unsafe fn save(context: NonNull<State>) {
     if is_owner(context) {
-        context.image.save();
-        context.selectors = Selectors::read();
+        let state = context.as_ptr();
+        // SAFETY: alive; nobody holds a reference to the image's bytes while others run.
+        unsafe { (*state).image.save() };
+        // SAFETY: alive; reached by pointers only.
+        unsafe { (&raw mut (*state).selectors).write(Selectors::read()) };
     }
 }
 
 /// Makes user mode run with this context on these tables: one hypercall at most, none if both ran last.
 ///
 /// # Safety
-/// `top` is a pinned top-level table for user mode.
-pub(super) unsafe fn load(context: &mut Inner, top: Mfn) -> Result<(), Errno> {
+/// The context is alive; `top` is a pinned top-level table for user mode.
+pub(super) unsafe fn load(context: NonNull<State>, top: Mfn) -> Result<(), Errno> {
+    let state = context.as_ptr();
     let mut calls = Multicall::<4>::new();
     let tables = [
         MmuextOp { cmd: MMUEXT_NEW_USER_BASEPTR, pad: 0, arg1: top.0, arg2: 0 },
@@ -94,22 +101,25 @@ pub(super) unsafe fn load(context: &mut Inner, top: Mfn) -> Result<(), Errno> {
     }
     let mut known = true;
     if !is_owner(context) {
-        let last = LOADED.owner.get();
-        if !last.is_null() {
-            // SAFETY: a context says so when it is dropped; nobody else has a reference to one that does not run.
-            save(unsafe { &mut *last });
+        if let Some(last) = NonNull::new(LOADED.owner.get()) {
+            // SAFETY: a context disowns when it is dropped.
+            unsafe { save(last) };
         }
-        context.image.restore();
-        LOADED.owner.set(context);
-        load_selectors(context.selectors, &mut calls);
+        // SAFETY: promised by the caller.
+        unsafe { (*state).image.restore() };
+        LOADED.owner.set(state);
+        // SAFETY: as above.
+        load_selectors(unsafe { (*state).selectors }, &mut calls);
         // By loading a selector user code may have made a base 0 (and no other: the GDT's segments are flat).
         known = false;
     }
-    let registers = &context.registers;
-    for (which, base, loaded) in [
-        (SEGBASE_FS, registers.fs_base, &LOADED.fs_base),
-        (SEGBASE_GS_USER, registers.gs_base, &LOADED.gs_base),
-    ] {
+    // SAFETY: promised by the caller.
+    let (fs_base, gs_base) = unsafe { ((*state).registers.fs_base, (*state).registers.gs_base) };
+    for (which, base, loaded) in
+        [(SEGBASE_FS, fs_base, &LOADED.fs_base), (SEGBASE_GS_USER, gs_base, &LOADED.gs_base)]
+    {
+        // Xen refuses a base that is not canonical.
+        let base = if base < super::USER_END { base } else { 0 };
         if base != loaded.get() || !known && base != 0 {
             calls.set_segment_base(which, base);
             loaded.set(base);

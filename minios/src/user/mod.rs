@@ -19,6 +19,7 @@ mod cut;
 pub(crate) mod entry;
 mod fpu;
 mod loaded;
+mod release;
 mod tables;
 mod timer;
 mod update;
@@ -45,6 +46,9 @@ fn init() {
             crash::give_up(format_args!("Xen refused the stack for entries from user mode: {errno}"));
         }
         timer::init();
+        if let Err(error) = cut::init() {
+            crash::give_up(format_args!("memory= is too small for user mode: {error}"));
+        }
     });
 }
 

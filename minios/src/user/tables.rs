@@ -10,6 +10,7 @@ use xen_sys::xen::{MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TA
 
 use super::cut::Cut;
 use super::loaded;
+use super::release::Release;
 pub use super::update::table_pages;
 use super::update::{self, Batch};
 use super::walk::{self, Table};
@@ -20,7 +21,7 @@ use crate::memory::paging::{MapError, machine_frame};
 pub const USER_END: u64 = 0x0000_7fff_ffff_f000;
 
 /// Updates of the parent in a fork that travel together at most.
-const PORTION: usize = 4096;
+const FORK_PORTION: usize = 4096;
 
 /// What a mapping lets user mode do; reading it always may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -76,6 +77,8 @@ struct Hook {
 /// above takes its frames back by [`UserTables::clear_range`].
 pub struct UserTables {
     top: Pfn,
+    /// Its machine frame.
+    frame: Mfn,
     /// Whether Xen knows them: from the first commit on.
     in_use: bool,
     /// Tables that are plain memory still.
@@ -94,14 +97,15 @@ impl UserTables {
     pub fn new() -> Result<Self, MapError> {
         let mut fresh = Vec::new();
         fresh.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
+        let batch = Batch::new()?;
         let top = update::new_table()?;
         fresh.push(top);
-        Ok(Self { top, in_use: false, fresh, hooks: Vec::new(), batch: Batch::default() })
+        Ok(Self { top, frame: machine_frame(top), in_use: false, fresh, hooks: Vec::new(), batch })
     }
 
     /// The frame of the top table, once it was committed.
     pub(super) fn top_frame(&self) -> Option<Mfn> {
-        self.in_use.then(|| machine_frame(self.top))
+        self.in_use.then_some(self.frame)
     }
 
     fn root(&self) -> Table {
@@ -109,7 +113,7 @@ impl UserTables {
     }
 
     fn is_loaded(&self) -> bool {
-        self.in_use && loaded::is_loaded(machine_frame(self.top))
+        self.in_use && loaded::is_loaded(self.frame)
     }
 
     /// What is mapped at an address; of changes that were not committed only those in new tables are seen.
@@ -160,6 +164,8 @@ impl UserTables {
             }
             self.fresh.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
             self.hooks.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
+            // A commit must not fail for want of memory.
+            self.batch.reserve(self.fresh.len() + self.hooks.len() + 2)?;
             let new = update::new_table()?;
             self.fresh.push(new);
             if plain {
@@ -199,17 +205,23 @@ impl UserTables {
             unsafe { slot.write_volatile(new.0) };
             return Ok(());
         }
+        if !self.batch.has_room(1 + self.fresh.len() + self.hooks.len()) {
+            // That makes room in what there is.
+            self.commit()?;
+        }
         // SAFETY: an entry of one of these tables.
         if unsafe { walk::read(slot) }.is_present() {
             self.batch.stale(address);
         }
-        self.batch.set(slot, new)?;
-        if self.batch.len() >= update::FULL { self.commit() } else { Ok(()) }
+        self.batch.set(slot, new)
     }
 
     /// Makes what was set take effect: one hypercall, none if nothing was.
     pub fn commit(&mut self) -> Result<(), MapError> {
-        self.enlist()?;
+        let mut batch = core::mem::take(&mut self.batch);
+        let enlisted = self.enlist_in(&mut batch);
+        self.batch = batch;
+        enlisted?;
         let flush = self.is_loaded();
         // SAFETY: tables of user mode alone are changed; the caller of `set` answered for the frames.
         unsafe { self.batch.commit(flush)? };
@@ -217,17 +229,16 @@ impl UserTables {
         Ok(())
     }
 
-    /// Adds to the batch what makes the new tables tables.
-    fn enlist(&mut self) -> Result<(), MapError> {
-        self.batch.reserve(self.fresh.len() + self.hooks.len())?;
+    /// Adds to a batch, which has room, what makes the new tables tables.
+    fn enlist_in(&mut self, batch: &mut Batch) -> Result<(), MapError> {
         for table in self.fresh.drain(..) {
-            self.batch.protect(table, Protection::Read)?;
+            batch.protect(table, Protection::Read)?;
         }
         for hook in self.hooks.drain(..) {
-            self.batch.set(hook.slot, Entry::table(machine_frame(hook.table)))?;
+            batch.set(hook.slot, Entry::table(machine_frame(hook.table)))?;
         }
         if !self.in_use {
-            self.batch.operation(MMUEXT_PIN_L4_TABLE, machine_frame(self.top).0)?;
+            batch.operation(MMUEXT_PIN_L4_TABLE, self.frame.0);
         }
         Ok(())
     }
@@ -275,41 +286,34 @@ impl UserTables {
     pub fn clear_range(&mut self, range: Range<u64>, f: &mut dyn FnMut(u64, Pfn)) -> Result<(), MapError> {
         let range = range.start..range.end.min(USER_END);
         self.commit()?;
-        // In portions, so that the list of what was mapped stays small.
-        let mut from = range.start;
-        while from < range.end {
-            let mut cut = Cut::default();
-            let root = self.root();
-            let planned = cut.cut(&mut self.batch, root, &(from..range.end));
-            if let Err(error) = planned.and_then(|_| self.batch.reserve(cut.tables.len())) {
-                self.batch.discard();
-                return Err(error);
-            }
-            let next = cut.stopped_at.unwrap_or(range.end);
-            for table in &cut.tables {
-                self.batch.protect(*table, Protection::ReadWrite)?;
-            }
-            if !cut.tables.is_empty() {
-                // The kernel's own mappings of them are stale.
-                self.batch.kernel_stale();
-            }
-            let flush = self.is_loaded();
+        let mut cut = Cut::take()?;
+        let cleared = self.clear(&mut cut, &range, f);
+        cut.put_back();
+        cleared
+    }
+
+    fn clear(
+        &mut self,
+        cut: &mut Cut,
+        range: &Range<u64>,
+        f: &mut dyn FnMut(u64, Pfn),
+    ) -> Result<(), MapError> {
+        loop {
+            let all = match cut.cut(self.root(), range) {
+                Ok(all) => all,
+                Err(error) => {
+                    cut.batch.discard();
+                    return Err(error);
+                }
+            };
             // SAFETY: tables of user mode alone are changed.
-            unsafe { self.batch.commit(flush)? };
-            cut.pages.iter().for_each(|(address, pfn)| f(*address, *pfn));
-            for part in &cut.parts {
-                let all: Result<(), core::convert::Infallible> =
-                    part.leaves(&part.range(), &mut |address, _, entry| {
-                        f(address, walk::below(entry));
-                        Ok(())
-                    });
-                let Ok(()) = all;
+            unsafe { cut.batch.commit(self.is_loaded())? };
+            // SAFETY: committed.
+            unsafe { cut.finish(f) };
+            if all {
+                return Ok(());
             }
-            // SAFETY: Xen has let go of them, and they are writable again.
-            cut.tables.iter().for_each(|table| unsafe { update::release_table(*table) });
-            from = next;
         }
-        Ok(())
     }
 
     /// A second set of tables with the mappings of the ranges, as `decide` says of each. One hypercall for both.
@@ -348,15 +352,15 @@ impl UserTables {
                 if fork == Fork::Protect && entry.is_writable() {
                     self.batch.stale(address);
                     self.batch.set(slot, copy)?;
-                    if self.batch.len() >= PORTION {
+                    if self.batch.len() >= FORK_PORTION {
                         self.commit()?;
                     }
                 }
                 Ok(())
             })?;
         }
-        child.enlist()?;
-        self.batch.append(&mut child.batch)?;
+        self.batch.reserve(child.fresh.len())?;
+        child.enlist_in(&mut self.batch)?;
         let flush = self.is_loaded();
         // SAFETY: as in `commit`; the child's entries have the frames of this one's.
         unsafe { self.batch.commit(flush)? };
@@ -371,35 +375,18 @@ impl Drop for UserTables {
             // SAFETY: never a table for Xen, always writable.
             unsafe { update::release_table(table) };
         }
-        let mut tables = Vec::new();
-        match self.dismantle(&mut tables) {
-            // SAFETY: Xen has let go of them, and they are writable again.
-            Ok(()) => tables.into_iter().for_each(|table| unsafe { update::release_table(table) }),
-            Err(error) => log::error!("page tables of a process are lost: {error}"),
-        }
-    }
-}
-
-impl UserTables {
-    /// Takes the tables in use from Xen.
-    fn dismantle(&mut self, tables: &mut Vec<Pfn>) -> Result<(), MapError> {
         if !self.in_use {
-            return Ok(());
+            return;
         }
-        update::list(self.root(), tables)?;
-        let mut batch = Batch::default();
+        let mut release = Release::new();
         if self.is_loaded() {
-            batch.operation(MMUEXT_NEW_USER_BASEPTR, 0)?;
+            release.first(MMUEXT_NEW_USER_BASEPTR, 0);
             loaded::forget_tables();
         }
-        batch.operation(MMUEXT_UNPIN_TABLE, machine_frame(self.top).0)?;
-        // SAFETY: user mode does not run on them any more.
-        unsafe { batch.commit(false)? };
-        for table in tables.iter() {
-            batch.protect(*table, Protection::ReadWrite)?;
+        release.first(MMUEXT_UNPIN_TABLE, self.frame.0);
+        let released = self.root().tables(&mut |table| release.add(table)).and_then(|()| release.flush());
+        if let Err(errno) = released {
+            log::error!("Xen refused to let go of a process's page tables: {errno}");
         }
-        batch.kernel_stale();
-        // SAFETY: pages of ours that are no tables any more.
-        unsafe { batch.commit(false) }
     }
 }

@@ -6,8 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use xen_sys::PAGE_SIZE;
 use xen_sys::xen::{MMU_NORMAL_PT_UPDATE, MMUEXT_INVLPG_LOCAL, MMUEXT_TLB_FLUSH_LOCAL, MmuUpdate, MmuextOp};
 
-use super::walk::Table;
-use crate::hypercall::Multicall;
+use crate::hypercall::{Errno, Multicall};
 use crate::memory::address::{Entry, Pfn, Protection};
 use crate::memory::pages;
 use crate::memory::paging::{self, MapError, machine_frame};
@@ -21,24 +20,47 @@ pub fn table_pages() -> usize {
 }
 
 /// Updates before a commit is made without being asked for.
-pub(super) const FULL: usize = 512;
+const FULL: usize = 512;
 /// Pages that are flushed one by one; more are flushed with the whole TLB.
 const FEW: usize = 8;
+/// Updates that there is always room for, so that what must not fail for want of memory does not.
+pub(super) const ROOM: usize = 16;
 
 /// What was collected.
 #[derive(Default)]
 pub(super) struct Batch {
     updates: Vec<MmuUpdate>,
-    operations: Vec<MmuextOp>,
+    operations: [MmuextOp; FEW + 4],
+    operations_len: usize,
     /// Addresses whose old mapping the TLB may hold; more than `FEW` mean all.
-    stale: Vec<u64>,
+    stale: [u64; FEW],
+    stale_len: usize,
     /// The same of the kernel's own mappings of what was a table.
     kernel_stale: bool,
 }
 
 impl Batch {
+    /// An empty one.
+    pub fn new() -> Result<Self, MapError> {
+        let mut updates = Vec::new();
+        updates.try_reserve_exact(ROOM).map_err(|_| MapError::OutOfMemory)?;
+        Ok(Self { updates, ..Self::default() })
+    }
+
+    /// Updates collected.
     pub fn len(&self) -> usize {
         self.updates.len()
+    }
+
+    /// Makes room for so many more updates.
+    pub fn reserve(&mut self, updates: usize) -> Result<(), MapError> {
+        self.updates.try_reserve(updates).map_err(|_| MapError::OutOfMemory)
+    }
+
+    /// Whether so many more updates find room without growing beyond a full batch.
+    pub fn has_room(&mut self, updates: usize) -> bool {
+        let wanted = self.updates.len() + updates;
+        wanted <= self.updates.capacity() || wanted <= FULL && self.reserve(updates).is_ok()
     }
 
     /// An entry of a table in use gets a value.
@@ -49,7 +71,7 @@ impl Batch {
     }
 
     fn push(&mut self, ptr: u64, value: Entry) -> Result<(), MapError> {
-        self.updates.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
+        self.reserve(1)?;
         self.updates.push(MmuUpdate { ptr: ptr | MMU_NORMAL_PT_UPDATE, val: value.0 });
         Ok(())
     }
@@ -60,25 +82,23 @@ impl Batch {
         self.push(ptr, Entry::page(old.mfn(), protection))
     }
 
-    /// An operation of `HYPERVISOR_mmuext_op`, after the updates.
-    pub fn operation(&mut self, cmd: u32, arg1: u64) -> Result<(), MapError> {
-        self.operations.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
-        self.operations.push(MmuextOp { cmd, pad: 0, arg1, arg2: 0 });
-        Ok(())
+    /// An operation of `HYPERVISOR_mmuext_op`, after the updates; there are few to a batch.
+    pub fn operation(&mut self, cmd: u32, arg1: u64) {
+        self.operations[self.operations_len] = MmuextOp { cmd, pad: 0, arg1, arg2: 0 };
+        self.operations_len += 1;
     }
 
     /// The TLB may hold an old mapping of this address.
     pub fn stale(&mut self, address: u64) {
-        if self.stale.len() <= FEW && self.stale.try_reserve(1).is_ok() {
-            self.stale.push(address);
+        if let Some(place) = self.stale.get_mut(self.stale_len) {
+            *place = address;
         }
+        self.stale_len += 1;
     }
 
     /// The TLB may hold old mappings of any address.
     pub fn all_stale(&mut self) {
-        for _ in 0..=FEW {
-            self.stale(0);
-        }
+        self.stale_len += FEW + 1;
     }
 
     /// The TLB may hold the kernel's read-only mappings of what were tables.
@@ -88,21 +108,10 @@ impl Batch {
 
     /// Forgets what was collected.
     pub fn discard(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Makes room for so many updates and an operation.
-    pub fn reserve(&mut self, updates: usize) -> Result<(), MapError> {
-        self.operations.try_reserve(2).map_err(|_| MapError::OutOfMemory)?;
-        self.updates.try_reserve(updates).map_err(|_| MapError::OutOfMemory)
-    }
-
-    /// Takes over what another has collected.
-    pub fn append(&mut self, other: &mut Self) -> Result<(), MapError> {
-        self.reserve(other.updates.len())?;
-        self.updates.append(&mut other.updates);
-        self.operations.append(&mut other.operations);
-        Ok(())
+        self.updates.clear();
+        self.operations_len = 0;
+        self.stale_len = 0;
+        self.kernel_stale = false;
     }
 
     /// Makes Xen do it all. `flush`: the TLB matters, since user mode runs on these tables.
@@ -110,29 +119,29 @@ impl Batch {
     /// # Safety
     /// No memory of the kernel loses its mapping or permission that anybody uses; no frame in use by the kernel alone
     /// becomes user mode's.
-    pub unsafe fn commit(&mut self, flush: bool) -> Result<(), MapError> {
-        if core::mem::take(&mut self.kernel_stale) || flush && self.stale.len() > FEW {
-            self.operation(MMUEXT_TLB_FLUSH_LOCAL, 0)?;
+    pub unsafe fn commit(&mut self, flush: bool) -> Result<(), Errno> {
+        if self.kernel_stale || flush && self.stale_len > FEW {
+            self.operation(MMUEXT_TLB_FLUSH_LOCAL, 0);
         } else if flush {
-            for at in 0..self.stale.len() {
-                self.operation(MMUEXT_INVLPG_LOCAL, self.stale[at])?;
+            for at in 0..self.stale_len {
+                self.operation(MMUEXT_INVLPG_LOCAL, self.stale[at]);
             }
         }
-        self.stale.clear();
         let mut calls = Multicall::<2>::new();
         if !self.updates.is_empty() {
             calls.mmu_update(&self.updates);
         }
-        if !self.operations.is_empty() {
-            calls.mmuext(&self.operations);
+        if self.operations_len > 0 {
+            calls.mmuext(&self.operations[..self.operations_len]);
         }
         // SAFETY: promised by the caller; the lists live until the end of this function.
         let done = unsafe { calls.issue() };
-        self.updates.clear();
-        self.operations.clear();
+        self.discard();
         // A process keeps no memory for the largest change it ever made.
-        self.updates.shrink_to(16);
-        done.map_err(MapError::Refused)
+        if self.updates.capacity() > FULL {
+            self.updates.shrink_to(ROOM);
+        }
+        done
     }
 }
 
@@ -155,13 +164,4 @@ pub(super) unsafe fn release_table(table: Pfn) {
         // SAFETY: from `new_table`; the rest is promised by the caller.
         unsafe { pages::release(page, 0) };
     }
-}
-
-/// Lists a table and those below it.
-pub(super) fn list(table: Table, into: &mut Vec<Pfn>) -> Result<(), MapError> {
-    table.tables(&mut |pfn| {
-        into.try_reserve(1).map_err(|_| MapError::OutOfMemory)?;
-        into.push(pfn);
-        Ok(())
-    })
 }
