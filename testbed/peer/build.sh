@@ -13,28 +13,7 @@ tar -x -C "$root" -f "$tar" \
     --exclude='./var/lib/apt/*' --exclude='./usr/share/perl*' --exclude='./usr/lib/x86_64-linux-gnu/perl*'
 
 echo "initramfs"
-inside() { debugfs -R "$1" "$dom0" 2>/dev/null; }
-release=$(inside 'ls -p /usr/lib/modules' | awk -F/ '$6 ~ /^[0-9]/ { print $6; exit }')
-inside "cat /usr/lib/modules/$release/modules.dep" >"$out/modules.dep"
-ram=$out/ram
-mkdir -p "$ram/bin" "$ram/dev" "$ram/root" "$ram/modules"
-cp "$root/usr/bin/busybox" "$ram/bin/busybox"
-cp "$files/initramfs-init" "$ram/init"
-chmod 755 "$ram/init"
-n=10
-for wanted in crc32c_generic xen-blkfront xen-netfront ext4; do
-    # "MODULE: what it needs, nearest first".
-    awk -v end="/$wanted.ko:" 'index($1, end) { for (i = NF; i > 1; i--) print $i; sub(":", "", $1); print $1 }' "$out/modules.dep"
-done | while read -r module; do
-    debugfs -R "dump /usr/lib/modules/$release/$module $ram/modules/$n-${module##*/}" "$dom0" 2>/dev/null </dev/null
-    n=$((n + 1))
-done
-for wanted in xen-blkfront xen-netfront ext4; do
-    set -- "$ram"/modules/*-"$wanted.ko"
-    [ -s "$1" ] || { echo "build.sh: no module $wanted of $release in $dom0" >&2; exit 1; }
-done
-(cd "$ram" && find . | cpio -o -H newc --quiet --reproducible) >"$out/initramfs"
-rm -r "$ram" "$out/modules.dep"
+sh "$files/initramfs.sh" "$dom0" "$files/initramfs-init" "$out/initramfs" crc32c_generic xen-blkfront xen-netfront ext4
 
 echo "root"
 cp "$files/init" "$root/sbin/peer-init"

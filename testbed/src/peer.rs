@@ -19,9 +19,17 @@ const PACKAGES: &[&str] =
 const FILES: &[(&str, &str)] = &[
     ("build.sh", include_str!("../peer/build.sh")),
     ("init", include_str!("../peer/init")),
+    ("initramfs.sh", INITRAMFS),
     ("initramfs-init", include_str!("../peer/initramfs-init")),
     ("nginx.conf", include_str!("../peer/nginx.conf")),
 ];
+
+/// Makes an initramfs out of dom0's root disk.
+const INITRAMFS: &str = include_str!("../peer/initramfs.sh");
+const PACKED_INIT: &str = include_str!("../peer/packed-init");
+const PACKED_MODULES: [&str; 5] = ["crc32c_generic", "xen-blkfront", "xen-netfront", "ext4", "overlay"];
+/// Where dom0 has its own kernel as an ELF.
+const KERNEL: &str = "/boot/vmlinux";
 
 /// The files of the guest, but for its kernel.
 #[derive(Clone, Debug)]
@@ -41,6 +49,41 @@ pub fn nginx(version: XenVersion, progress: Progress) -> Result<Peer> {
         build(version, &dom0.root, dir).context("cannot make the Linux guest")
     })?;
     Ok(Peer { initramfs: entry.join("initramfs"), root: entry.join("root.img") })
+}
+
+/// The initramfs with which dom0's kernel runs a root that `minios pack` has made; built now if the cache has none for that
+/// kernel. It reads the same command line as our kernel does: [`packed_config`] makes the xl.cfg.
+pub fn packed(version: XenVersion, progress: Progress) -> Result<PathBuf> {
+    let dom0 = image::dom0(version, progress)?;
+    let kernel = kernel_identity(&dom0.kernel)?;
+    let recipe = format!("kernel {kernel}\nmodules {}\n{INITRAMFS}{PACKED_INIT}", PACKED_MODULES.join(" "));
+    let entry = Cache::open()?.get_or_build(&format!("packed-{version}"), &recipe, |dir| {
+        progress("Linux guest for packed roots: make its initramfs");
+        let (script, init) = (dir.join("initramfs.sh"), dir.join("packed-init"));
+        fs::write(&script, INITRAMFS)?;
+        fs::write(&init, PACKED_INIT)?;
+        let mut command = host::as_owner("sh");
+        command.arg(&script).arg(&dom0.root).arg(&init).arg(dir.join("initramfs")).args(PACKED_MODULES);
+        host::run(&mut command).context("cannot make the initramfs of the Linux guest")?;
+        Ok(())
+    })?;
+    Ok(entry.join("initramfs"))
+}
+
+/// The xl.cfg of a packed guest (whose root is a disk), changed so that Linux runs it: with another name, memory in MiB, dom0's
+/// kernel, and the initramfs of [`packed`] at the path `initramfs` in dom0. Disks, vifs and command line stay.
+pub fn packed_config(config: &str, name: &str, memory: u32, initramfs: &str) -> String {
+    let mut text =
+        format!("name = \"{name}\"\nkernel = \"{KERNEL}\"\nramdisk = \"{initramfs}\"\nmemory = {memory}\n");
+    for line in config.lines() {
+        let key = line.split(' ').next().unwrap_or("");
+        match (key, line.strip_prefix("cmdline = \"")) {
+            (_, Some(rest)) => text += &format!("cmdline = \"console=hvc0 quiet {rest}\n"),
+            ("name" | "kernel" | "ramdisk" | "memory", _) => {}
+            _ => text += &format!("{line}\n"),
+        }
+    }
+    text
 }
 
 fn recipe(version: XenVersion, kernel: &str) -> String {
@@ -85,7 +128,16 @@ mod tests {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer");
         for entry in fs::read_dir(dir).unwrap() {
             let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-            assert!(recipes[0].contains(&text));
+            assert!(recipes[0].contains(&text) || text == PACKED_INIT);
         }
+    }
+
+    #[test]
+    fn a_configuration_keeps_all_but_what_is_linuxs_own() {
+        let config = "# a\nname = \"web\"\ntype = \"pv\"\nkernel = \"linux.gz\"\nmemory = 8\n\
+                      cmdline = \"root=xvda -- a\"\ndisk = [\n    \"x\",\n]\n";
+        let expected = "name = \"peer\"\nkernel = \"/boot/vmlinux\"\nramdisk = \"/i\"\nmemory = 64\n# a\n\
+                        type = \"pv\"\ncmdline = \"console=hvc0 quiet root=xvda -- a\"\ndisk = [\n    \"x\",\n]\n";
+        assert_eq!(packed_config(config, "peer", 64, "/i"), expected);
     }
 }

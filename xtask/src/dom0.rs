@@ -15,6 +15,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("guest.py", include_str!("../dom0/guest.py")),
     ("run.py", include_str!("../dom0/run.py")),
     ("check_guest.py", include_str!("../dom0/check_guest.py")),
+    ("linux_clients.py", include_str!("../../guest-tests/linux_clients.py")),
+    ("check_packed.py", include_str!("../dom0/check_packed.py")),
     ("check_httpd.py", include_str!("../dom0/check_httpd.py")),
 ];
 

@@ -10,6 +10,7 @@ mod dom0;
 mod figures;
 mod http;
 mod images;
+mod packed;
 mod report;
 mod run;
 mod selftest;

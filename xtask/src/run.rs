@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::Write;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use testbed::{Event, Forward, Outcome, XenVersion};
 
 use crate::report::{Lines, Report};
-use crate::{check, dom0, figures, images, setup};
+use crate::{check, dom0, figures, images, packed, setup};
 
 /// Build a guest, boot Xen, `xl create` the guest and show its console until Ctrl-C
 ///
@@ -30,6 +31,12 @@ pub struct Args {
     /// The guest's memory in MiB, if other than its configuration says
     #[arg(long, value_name = "MIB")]
     memory: Option<u32>,
+    /// Have Linux run the root of a packed guest, with so much memory
+    #[arg(long, value_name = "MIB")]
+    linux: Option<u32>,
+    /// Another kernel for a packed guest than our own
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
     /// Arguments for the guest, instead of its configuration's
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -40,11 +47,23 @@ const SERVICES: &[(&str, u16)] = &[("httpd", 80), ("echo", 7)];
 
 pub fn run(args: Args) -> Result<u8> {
     setup::tools()?;
-    let guests = images::stage()?;
     dom0::stage()?;
-    let config = images::dir().join(format!("{}.cfg", args.name));
+    let packed = packed::names()?;
+    let is_packed = packed.contains(&args.name);
+    let mut guests = Vec::new();
+    if is_packed {
+        packed::stage(std::slice::from_ref(&args.name), args.kernel.as_deref())?;
+        if let Some(memory) = args.linux {
+            packed::stage_linux(&args.name, args.xen, memory)?;
+        }
+    } else {
+        guests = images::stage()?;
+    }
+    let name = args.domain();
+    let config = images::dir().join(format!("{name}.cfg"));
     let Ok(config) = fs::read_to_string(&config) else {
-        let names: Vec<&str> = guests.iter().map(|guest| &*guest.name).collect();
+        let names: Vec<&str> =
+            guests.iter().map(|guest| &guest.name).chain(&packed).map(String::as_str).collect();
         bail!("no configuration xl-configs/{}.toml; the guests are {}", args.name, names.join(", "));
     };
     let mut settings: Vec<String> = args.memory.iter().map(|mib| format!("memory={mib}")).collect();
@@ -53,12 +72,20 @@ pub fn run(args: Args) -> Result<u8> {
     }
     if args.check {
         let report = match &*args.name {
+            _ if is_packed => packed::check(&name, &args.name, args.xen, &settings)?,
             "httpd" => check::httpd(args.xen, args.port, &guests, None)?,
-            name => check::verdict(name, args.xen, &settings)?,
+            other => check::verdict(other, args.xen, &settings)?,
         };
-        return Ok(conclude(&args.name, &report));
+        return Ok(conclude(&name, &report));
     }
     attend(&args, &config, &settings)
+}
+
+impl Args {
+    /// The name of the domain and its configuration.
+    fn domain(&self) -> String {
+        if self.linux.is_some() { packed::linux_name(&self.name) } else { self.name.clone() }
+    }
 }
 
 /// Prints figures and verdict; the exit code.
@@ -80,14 +107,15 @@ fn attend(args: &Args, config: &str, settings: &[String]) -> Result<u8> {
     if let Some(forward) = forward(args, config) {
         testbed = testbed.forward(forward);
     }
-    let mut words = vec![&*args.name];
+    let name = args.domain();
+    let mut words = vec![&*name];
     words.extend(settings.iter().map(String::as_str));
     eprintln!("boot Xen {}", args.xen);
     let mut session = testbed.start(&dom0::command("run.py", &words))?;
     let (mut out, mut err) = (Lines::default(), Lines::default());
     loop {
         match session.next(Duration::from_secs(3600))? {
-            Event::Ready => eprintln!("xl create {}.cfg", args.name),
+            Event::Ready => eprintln!("xl create {name}.cfg"),
             Event::Stdout(bytes) => {
                 let mut runs = false;
                 out.push(&bytes, |line| {

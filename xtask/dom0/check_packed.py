@@ -1,0 +1,34 @@
+"""Looks at a packed guest with the clients of dom0. Usage: check_packed.py DOMAIN GUEST [SETTING...]
+
+DOMAIN is the guest itself, or the Linux guest that runs the same root.
+"""
+
+import sys
+
+import linux_clients
+from guest import Failed, Guest, test
+
+domain, name = sys.argv[1], sys.argv[2]
+settings = sys.argv[3:]
+
+
+def main():
+    guest = Guest(domain, *settings)
+    try:
+        checks = linux_clients.checks(name, domain)
+        passed = True
+        for what, check in checks:
+            passed = test(f"{name}: {what}", check) and passed
+            if not passed:
+                guest.show()
+                break
+        return passed
+    finally:
+        guest.show()
+        guest.destroy()
+
+
+try:
+    sys.exit(0 if main() else 1)
+except Failed as error:
+    sys.exit(f"error: {error}")

@@ -1,0 +1,89 @@
+//! Guests that `minios pack` makes, laid out for dom0: `NAME/` with kernel and root, and `NAME.cfg` beside the other guests'.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use minios_cli::pack;
+use testbed::{XenVersion, peer};
+
+use crate::images::{self, DOM0_DIR};
+use crate::report::Report;
+use crate::stamp::Inputs;
+use crate::{cargo, dom0, setup, workspace};
+
+/// The package of the kernel that packed guests run on.
+const KERNEL: &str = "linux";
+/// The initramfs of Linux guests, in the staged directory.
+const INITRAMFS: &str = "packed-initramfs";
+
+/// The names of the packed guests of xl-configs/.
+pub fn names() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let dir = workspace::root().join("xl-configs");
+    for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let path = entry?.path();
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        if is_toml && pack::is_packed(&fs::read_to_string(&path)?) {
+            names.extend(path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Packs the guests of these names with `kernel`, or with our own, which is built then; quick when nothing has changed.
+pub fn stage(names: &[String], kernel: Option<&Path>) -> Result<()> {
+    let kernel = match kernel {
+        Some(kernel) => kernel.to_owned(),
+        None => cargo::build_guests(&[KERNEL.to_owned()])?.join(KERNEL),
+    };
+    let image = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
+    for name in names {
+        let source = workspace::root().join(format!("xl-configs/{name}.toml"));
+        let text = fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
+        let config = images::dir().join(format!("{name}.cfg"));
+        Inputs::new().add(&text).add(&image).make(&config, || {
+            let settings = pack::Settings {
+                output: Some(images::dir().join(name)),
+                base: Some(Path::new(DOM0_DIR).join(name)),
+                kernel: Some(kernel.clone()),
+            };
+            let made = pack::pack(&source, &settings, pack::Progress::Lines(&setup::progress))?;
+            made.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            setup::progress(&format!("{name}: root of {:.1} MiB", made.root_len as f64 / f64::from(1 << 20)));
+            fs::copy(&made.config, &config).with_context(|| format!("cannot write {}", config.display()))?;
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Lays out the same guest for Linux: dom0's kernel runs the same root with the same command line. Its
+/// configuration and its domain are called [`linux_name`].
+pub fn stage_linux(name: &str, version: XenVersion, memory: u32) -> Result<()> {
+    let initramfs = peer::packed(version, &setup::progress)?;
+    let dir = images::dir();
+    fs::copy(&initramfs, dir.join(INITRAMFS)).context("cannot stage the Linux guest")?;
+    let config = fs::read_to_string(dir.join(format!("{name}.cfg")))?;
+    ensure!(config.contains("root=xvda"), "the root of {name} is no disk: the Linux guest takes no other");
+    let linux = linux_name(name);
+    let text = peer::packed_config(&config, &linux, memory, &format!("{DOM0_DIR}/{INITRAMFS}"));
+    fs::write(dir.join(format!("{linux}.cfg")), text)?;
+    Ok(())
+}
+
+/// What the guest `name` is called when Linux runs it.
+pub fn linux_name(name: &str) -> String {
+    format!("{name}-linux")
+}
+
+/// Has dom0's clients look at a packed guest: `domain` is it, or Linux in its place.
+pub fn check(domain: &str, name: &str, version: XenVersion, settings: &[String]) -> Result<Report> {
+    let mut words = vec![domain, name];
+    words.extend(settings.iter().map(String::as_str));
+    let testbed = dom0::testbed(version, &format!("check-{domain}")).timeout(Duration::from_secs(300));
+    let command = dom0::command("check_packed.py", &words);
+    dom0::report("check_packed.py ends well", testbed, &command, None, &mut dom0::no_answer)
+}
