@@ -34,5 +34,5 @@ pub use io::{Sink, Source};
 pub use linux_raw_sys as abi;
 pub use poll::PollEvents;
 pub use spin::Mutex;
-pub use stat::{Mode, Stat, Timespec};
+pub use stat::{Facts, Mode, Stat, Timespec};
 pub use wait::{WaitQueue, Watch, Watcher};

@@ -127,6 +127,18 @@ pub struct Stat {
     pub btime: Timespec,
 }
 
+/// Who knows what `fstat` says of an object that is reached by a name, as a FIFO or a terminal: its inode.
+pub trait Facts: Send + Sync {
+    /// Facts about the inode.
+    fn stat(&self) -> crate::Result<Stat>;
+}
+
+impl<F: Fn() -> crate::Result<Stat> + Send + Sync> Facts for F {
+    fn stat(&self) -> crate::Result<Stat> {
+        self()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

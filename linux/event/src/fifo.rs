@@ -5,10 +5,10 @@
 
 use alloc::sync::Arc;
 
-use linux_base::{Errno, OpenFlags, Result, WaitQueue};
+use linux_base::{Errno, Facts, OpenFlags, Result, WaitQueue};
 
 use crate::pipe::{Pipe, Side};
-use crate::pipe_end::{Facts, PipeEnd};
+use crate::pipe_end::PipeEnd;
 
 /// A named pipe. What was written is lost when the last end closes.
 pub struct Fifo {

@@ -4,21 +4,11 @@ use alloc::sync::Arc;
 use core::any::Any;
 
 use linux_base::file::{IoFlags, UserMemory};
-use linux_base::{Errno, File, Mode, OpenFlags, PollEvents, Result, Sink, Source, Stat, WaitQueue, abi};
+use linux_base::{
+    Errno, Facts, File, Mode, OpenFlags, PollEvents, Result, Sink, Source, Stat, WaitQueue, abi,
+};
 
 use crate::pipe::{Framing, Pipe, Side};
-
-/// Who knows what `fstat` says of a FIFO: its inode.
-pub trait Facts: Send + Sync {
-    /// Facts about the inode.
-    fn stat(&self) -> Result<Stat>;
-}
-
-impl<F: Fn() -> Result<Stat> + Send + Sync> Facts for F {
-    fn stat(&self) -> Result<Stat> {
-        self()
-    }
-}
 
 /// An end of a pipe, or of a FIFO; the latter may be both. The pipe knows that it is open until it is dropped.
 pub struct PipeEnd {
