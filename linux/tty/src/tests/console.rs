@@ -1,0 +1,78 @@
+//! A terminal over a device.
+
+use super::*;
+use linux_base::stat::DeviceNumber;
+
+/// A device that takes a few bytes and then no more.
+#[derive(Default)]
+struct Device {
+    taken: Mutex<Vec<u8>>,
+    room: AtomicUsize,
+}
+
+impl Backend for Device {
+    fn output(&self, bytes: &[u8]) -> usize {
+        let room = self.room.load(Ordering::Relaxed);
+        let len = bytes.len().min(room);
+        self.taken.lock().unwrap().extend(&bytes[..len]);
+        self.room.store(room - len, Ordering::Relaxed);
+        len
+    }
+}
+
+impl Device {
+    fn taken(&self) -> String {
+        String::from_utf8(std::mem::take(&mut self.taken.lock().unwrap())).unwrap()
+    }
+}
+
+fn console(room: usize) -> (Arc<Device>, Arc<Jobs>, Arc<TtyFile>) {
+    let (device, jobs) = (Arc::new(Device::default()), Jobs::new());
+    device.room.store(room, Ordering::Relaxed);
+    let tty = Tty::new(DeviceNumber { major: 229, minor: 0 }, device.clone(), jobs.clone());
+    let file = tty.open(OpenFlags::RDWR, OpenedAs::Console, None).unwrap();
+    (device, jobs, file)
+}
+
+#[test]
+fn typed_lines_are_echoed_to_the_device() {
+    let (device, jobs, file) = console(1000);
+    assert_eq!(write(&*file, "login: "), Ok(7));
+    assert_eq!(file.tty().received(b"root\r"), 5);
+    assert_eq!(device.taken(), "login: root\r\n");
+    assert_eq!(read(&*file, 100).as_deref(), Ok("root\n"));
+    file.tty().become_terminal_of(10, 11);
+    file.tty().received(b"\x03");
+    assert_eq!((device.taken().as_str(), jobs.log()), ("^C", vec!["INT to group 11".into()]));
+    // Opened as /dev/console, the background may read it.
+    file.tty().received(b"x\n");
+    assert_eq!(read(&*file, 100).as_deref(), Ok("x\n"));
+    file.tty().leader_exits(10);
+    assert_eq!(jobs.log(), ["HUP to group 11", "CONT to group 11"]);
+    assert_eq!(write(&*file, "next"), Ok(4));
+}
+
+#[test]
+fn output_waits_for_the_device() {
+    let (device, _, file) = console(10);
+    let text = "x".repeat(50_000);
+    let written = write(&*file, &text).unwrap();
+    assert_eq!((device.taken().len(), written), (10, 10 + 16 * 1024));
+    assert_eq!((write(&*file, "y"), file.poll()), (Err(Errno::EAGAIN), PollEvents::empty()));
+    let woken = Arc::new(Count::default());
+    let _watch = file.queue().unwrap().watch(woken.clone());
+    device.room.store(100_000, Ordering::Relaxed);
+    file.tty().output_possible();
+    assert_eq!((woken.take(), device.taken().len()), (1, 16 * 1024));
+    assert_eq!(write(&*file, &text), Ok(50_000));
+    assert_eq!(device.taken(), text);
+}
+
+#[test]
+fn stopped_output_stays_here() {
+    let (device, _, file) = console(1000);
+    file.tty().received(b"\x13");
+    assert_eq!(write(&*file, "x"), Err(Errno::EAGAIN));
+    file.tty().received(b"ab\x11");
+    assert_eq!(device.taken(), "ab");
+}
