@@ -28,16 +28,19 @@ pub use start::{device_stats, up};
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 
-type Device = netfront::NetFront<Xen, XenbusDevice>;
-type Stack = net::Stack<Device>;
+/// The driver of an interface.
+pub type Device = netfront::NetFront<Xen, XenbusDevice>;
+/// The guest's network stack.
+pub type Stack = net::Stack<Device>;
 
 /// The moment after so much time, as deadlines are given.
 fn deadline(timeout: Option<Duration>) -> Option<u64> {
     timeout.map(|timeout| (Instant::recent() + timeout).as_nanos())
 }
 
-/// Does something with the stack, and has it polled if that left something to send.
-fn with<R>(f: impl FnOnce(&mut Stack) -> R) -> Result<R> {
+/// Does something with the stack, and has it polled if that left something to send. For who builds sockets of another kind on it;
+/// `f` must not wait.
+pub fn with<R>(f: impl FnOnce(&mut Stack) -> R) -> Result<R> {
     let network = start::network()?;
     let mut stack = network.stack.lock();
     let result = f(&mut stack);
