@@ -35,6 +35,7 @@ pub(crate) struct Flow {
 }
 
 /// What a flow is for.
+#[expect(clippy::large_enum_variant, reason = "nearly all are connections")]
 pub(crate) enum Kind {
     /// The interface's own business: DHCP, SLAAC, answers to pings.
     Misc,

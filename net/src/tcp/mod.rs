@@ -57,7 +57,7 @@ pub struct TcpState {
     pub room: usize,
     /// Neither we nor a failure have ended our side.
     pub may_write: bool,
-    /// The peer has ended its side, though there may be something left to read.
+    /// The peer has ended its side, though there may be something left to read, or a failure since.
     pub peer_done: bool,
     /// The connection failed; [`crate::Stack::tcp_error`] says why.
     pub failed: bool,
@@ -101,6 +101,8 @@ pub(crate) struct Tcp {
     wants_room: bool,
     /// Bytes received that wait to be read, when last looked at.
     queued: usize,
+    /// The peer has ended its side.
+    ended: bool,
     /// Small segments are held back.
     corked: bool,
     options: TcpOptions,
@@ -191,6 +193,7 @@ impl Core {
             observer: Observed::default(),
             wants_room: false,
             queued: 0,
+            ended: false,
             corked: false,
             options: *options,
             limit: None,

@@ -29,6 +29,7 @@ impl Core {
         let socket = set.get_mut::<smoltcp::socket::tcp::Socket>(*handle);
         let state = socket.state();
         let before = core::mem::replace(&mut tcp.seen, state);
+        tcp.ended |= matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
         if state == State::Closed && before != State::Closed && tcp.error.is_none() {
             tcp.error = match (before, cause) {
                 (State::LastAck | State::TimeWait | State::Closing, _) => None,

@@ -305,7 +305,7 @@ impl Core {
                 can_write: socket.can_send(),
                 room: socket.send_capacity() - socket.send_queue(),
                 may_write,
-                peer_done: !connecting && tcp.error.is_none() && peer_done(socket.state()),
+                peer_done: tcp.ended || !connecting && tcp.error.is_none() && socket.state() == State::Closed,
                 failed: tcp.error.is_some(),
                 eof: !connecting && tcp.error.is_none() && !socket.may_recv(),
                 closed: matches!(socket.state(), State::Closed | State::TimeWait),
@@ -373,10 +373,6 @@ impl Core {
 /// Whether reading now may open a window that the peer waits for. Where little is queued, the peer knows of room enough.
 fn opens_window(socket: &Socket<'static>) -> bool {
     socket.recv_queue() * 4 >= socket.recv_capacity()
-}
-
-fn peer_done(state: State) -> bool {
-    matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait | State::Closed)
 }
 
 /// What stands in the way of reading. Data that came before a reset is read first.
