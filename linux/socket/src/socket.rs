@@ -179,6 +179,11 @@ impl Socket {
         self.socket_type
     }
 
+    /// Whether it carries a stream of bytes: `SOCK_STREAM`, of any family.
+    pub fn is_stream(&self) -> bool {
+        self.socket_type == SOCK_STREAM
+    }
+
     /// Its protocol (`IPPROTO_*`).
     pub fn protocol(&self) -> u32 {
         self.protocol
