@@ -1,7 +1,7 @@
 //! `brk`: the heap.
 
 use crate::area::Area;
-use crate::space::{MAX_AREAS, PAGE, Removed, STACK_GAP, USER_END};
+use crate::space::{MAX_AREAS, PAGE, Removed, STACK_GAP, USER_END, is_obvious_overcommit};
 use crate::{AddressSpace, Prot};
 
 impl AddressSpace {
@@ -22,7 +22,10 @@ impl AddressSpace {
         if new < old {
             state.unmap(new, old, &mut removed);
         } else if new > old {
-            let in_limit = end - heap.start <= state.limits.data && state.has_room(new - old, true);
+            let area = Area::anonymous(old, new, Prot::READ | Prot::WRITE);
+            let in_limit = end - heap.start <= state.limits.data
+                && state.has_room(new - old, true)
+                && !is_obvious_overcommit(&area, new - old);
             let is_free = state.is_free(old, (new + PAGE).min(USER_END)) && {
                 let next = state.areas.range(new..).next().map(|(_, area)| area);
                 next.is_none_or(|next| {
@@ -32,7 +35,7 @@ impl AddressSpace {
             if !in_limit || !is_free || state.areas.len() >= MAX_AREAS || crate::ensure_room().is_err() {
                 return heap.end;
             }
-            let mut area = Area::anonymous(old, new, Prot::READ | Prot::WRITE);
+            let mut area = area;
             area.flags.set(crate::area::AreaFlags::LOCKED, state.lock_future);
             state.insert(area, &mut removed);
         }

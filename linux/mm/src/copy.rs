@@ -46,17 +46,6 @@ impl State {
         effort: Effort,
         ahead: u64,
     ) -> core::result::Result<usize, Missing> {
-        self.page_with(address, access, effort, None, ahead)
-    }
-
-    fn page_with(
-        &mut self,
-        address: u64,
-        access: Access,
-        effort: Effort,
-        ready: Option<&crate::fault::Ready>,
-        ahead: u64,
-    ) -> core::result::Result<usize, Missing> {
         let page = address & !(PAGE - 1);
         let cached = self.translations.slot(page).get();
         if cached.page == page && page != 0 && (access == Access::Read || cached.is_writable) {
@@ -64,7 +53,7 @@ impl State {
         }
         let mut entry = self.tables.entry(page);
         if entry.is_none_or(|entry| access == Access::Write && !entry.rights.write) {
-            self.fault(address, access, effort, ready, ahead)?;
+            self.fault(address, access, effort, None, ahead)?;
             entry = self.tables.entry(page);
         }
         let Some(entry) = entry else { return Err(Missing::Refused(FaultOutcome::OutOfMemory)) };
@@ -101,16 +90,11 @@ impl AddressSpace {
         each: &mut dyn FnMut(&Frame, usize, usize, usize) -> bool,
     ) -> usize {
         let mut done = 0;
-        let mut ready = None;
         let mut state = self.state.lock();
         while done < len {
             let at = address + done as u64;
             let ahead = ((len - done) as u64 + at % PAGE).div_ceil(PAGE);
-            let number = match ready.take() {
-                None => state.page_for(at, access, effort, ahead),
-                Some(ready) => state.page_with(at, access, effort, Some(&ready), ahead),
-            };
-            match number {
+            match state.page_for(at, access, effort, ahead) {
                 Ok(number) => {
                     let offset = (at % PAGE) as usize;
                     let step = (PAGE_SIZE - offset).min(len - done);
@@ -120,16 +104,16 @@ impl AddressSpace {
                         break;
                     }
                 }
-                Err(Missing::Refused(_)) => break,
-                Err(Missing::Wait(need)) => {
+                Err(Missing::Refused(FaultOutcome::OutOfMemory) | Missing::Wait(_))
+                    if effort == Effort::Wait =>
+                {
                     drop(state);
-                    let fetched = need.fetch();
-                    state = self.state.lock();
-                    match fetched {
-                        Ok(page) => ready = Some(page),
-                        Err(_) => break,
+                    if self.bring_in(at, access).is_err() {
+                        return done;
                     }
+                    state = self.state.lock();
                 }
+                Err(_) => break,
             }
         }
         done

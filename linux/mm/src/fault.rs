@@ -102,13 +102,26 @@ impl AddressSpace {
     /// As [`AddressSpace::fault`].
     pub(crate) fn bring_in(&self, address: u64, access: Access) -> core::result::Result<(), FaultOutcome> {
         let mut ready = None;
+        let mut has_evicted = false;
         loop {
             let missing = self.state.lock().fault(address, access, Effort::Wait, ready.as_ref(), 1);
-            match missing {
+            let outcome = match missing {
                 Ok(()) => return Ok(()),
-                Err(Missing::Refused(outcome)) => return Err(outcome),
-                Err(Missing::Wait(need)) => ready = Some(need.fetch()?),
+                Err(Missing::Refused(outcome)) => outcome,
+                Err(Missing::Wait(need)) => match need.fetch() {
+                    Ok(page) => {
+                        ready = Some(page);
+                        continue;
+                    }
+                    Err(outcome) => outcome,
+                },
+            };
+            // With the lock released, pages of this address space can be taken back too.
+            let again = outcome == FaultOutcome::OutOfMemory && !has_evicted && crate::ensure_room().is_ok();
+            if !again {
+                return Err(outcome);
             }
+            has_evicted = true;
         }
     }
 }

@@ -15,10 +15,14 @@ use crate::{AddressSpace, PageTables, Totals};
 impl AddressSpace {
     /// A copy for a child; `ENOMEM`. Neither side may write to private pages until it has its own.
     pub fn fork(&self) -> Result<Arc<Self>> {
-        let mut state = self.state.lock();
-        // The child's tables are made all at once.
-        crate::frame::ensure_free(state.tables.table_pages())?;
-        state.fork().map(Self::with_state)
+        // The child's tables and areas are made all at once.
+        let needed = {
+            let state = self.state.lock();
+            state.tables.table_pages() + state.areas.len() / 16 + state.hidden.len() / 64
+        };
+        crate::frame::ensure_free(needed)?;
+        let child = self.state.lock().fork()?;
+        Ok(Self::with_state(child))
     }
 }
 

@@ -41,18 +41,26 @@ pub fn ensure_room() -> Result<()> {
 
 /// As [`ensure_room`], for so many pages.
 pub(crate) fn ensure_free(pages: usize) -> Result<()> {
-    let reserve = reserve() + pages;
-    for _ in 0..2 {
-        let free = backend::free_pages();
-        if free > reserve {
-            return Ok(());
+    let wanted = reserve() + pages;
+    let missing = || wanted.saturating_add(1).saturating_sub(backend::free_pages());
+    let reclaim = || RECLAIMER.get().map_or(0, |reclaim| reclaim(missing().max(64)));
+    // First what nobody has mapped, then what is mapped and can be had again. Progress is what is free afterwards.
+    while missing() > 0 {
+        let before = missing();
+        reclaim();
+        if missing() > 0 && crate::evict::evict(missing().max(64)) > 0 {
+            reclaim();
         }
-        let freed = RECLAIMER.get().map_or(0, |reclaim| reclaim((reserve - free + 32).max(64)));
-        if freed == 0 {
-            break;
+        if missing() >= before {
+            return Err(Errno::ENOMEM);
         }
     }
-    if backend::free_pages() > reserve { Ok(()) } else { Err(Errno::ENOMEM) }
+    Ok(())
+}
+
+/// Pages of the machine.
+pub(crate) fn total_pages() -> usize {
+    backend::total()
 }
 
 /// How many references there are to the page of a number, which has one.
@@ -307,7 +315,8 @@ mod backend {
     }
 
     pub fn total() -> usize {
-        64 * 64
+        // As a machine of 4 GiB, but for the reserve.
+        1 << 20
     }
 
     pub unsafe fn free(page: NonNull<u8>) {

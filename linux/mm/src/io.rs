@@ -1,6 +1,7 @@
 //! Buffers of a program, one or several, for `read`, `write` and their relatives.
 
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use linux_base::{Errno, Result, Sink, Source};
 
@@ -33,14 +34,25 @@ struct Buffers<'a> {
     left: usize,
 }
 
+impl Drop for Buffers<'_> {
+    fn drop(&mut self) {
+        self.space.buffers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl<'a> Buffers<'a> {
+    fn new(space: &'a AddressSpace, first: IoRange, more: Vec<IoRange>, left: usize) -> Self {
+        space.buffers.fetch_add(1, Ordering::Relaxed);
+        Self { space, first, more, current: 0, offset: 0, left }
+    }
+
     fn one(space: &'a AddressSpace, address: u64, len: usize) -> Result<Self> {
         if isize::try_from(len).is_err() {
             return Err(Errno::EINVAL);
         }
         let first = IoRange { address, len: len.min(MAX_BYTES) };
         check_range(address, first.len)?;
-        Ok(Self { space, first, more: Vec::new(), current: 0, offset: 0, left: first.len })
+        Ok(Self::new(space, first, Vec::new(), first.len))
     }
 
     fn vector(space: &'a AddressSpace, address: u64, count: usize) -> Result<Self> {
@@ -69,7 +81,7 @@ impl<'a> Buffers<'a> {
                 _ => more.push(range),
             }
         }
-        Ok(Self { space, first, more, current: 0, offset: 0, left: total })
+        Ok(Self::new(space, first, more, total))
     }
 
     fn range(&self, index: usize) -> IoRange {

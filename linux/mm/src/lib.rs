@@ -20,6 +20,7 @@ mod advise;
 mod area;
 mod brk;
 mod copy;
+mod evict;
 mod fault;
 mod fork;
 mod frame;

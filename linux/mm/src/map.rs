@@ -9,7 +9,9 @@ use linux_base::abi::general::{
 use linux_base::{Errno, Result};
 
 use crate::area::{Area, AreaFlags, Backing, WriteClaim};
-use crate::space::{MAX_AREAS, PAGE, Removed, STACK_GAP, State, USER_START, page_range, parse_prot};
+use crate::space::{
+    MAX_AREAS, PAGE, Removed, STACK_GAP, State, USER_START, is_obvious_overcommit, page_range, parse_prot,
+};
 use crate::{AddressSpace, Name, Pager, Prot, SharedMemory, USER_END};
 
 /// All flags that `MAP_SHARED_VALIDATE` knows.
@@ -70,6 +72,9 @@ impl AddressSpace {
     pub fn mmap(&self, request: MapRequest) -> Result<u64> {
         let mut area = describe(&request)?;
         let len = request.len.checked_next_multiple_of(PAGE).ok_or(Errno::ENOMEM)?;
+        if is_obvious_overcommit(&area, len) {
+            return Err(Errno::ENOMEM);
+        }
         crate::ensure_room()?;
         let mut removed = Removed::new();
         let mut state = self.state.lock();
@@ -163,6 +168,9 @@ fn describe(request: &MapRequest) -> Result<Area> {
         area.backing = Some(Backing { pager: object.pager.clone(), first: object.offset / PAGE });
         area.claim = (is_shared && object.may_write).then(|| WriteClaim::new(object.pager.clone()));
     } else if is_shared {
+        if request.len / PAGE > crate::frame::total_pages() as u64 {
+            return Err(Errno::ENOMEM);
+        }
         area.backing = Some(Backing { pager: shared_memory(request.len)?, first: 0 });
         area.name = Name::Text(Arc::from(&b"/dev/zero (deleted)"[..]));
     }

@@ -3,8 +3,8 @@
 use linux_base::abi::general::{PROT_GROWSDOWN, PROT_GROWSUP, PROT_SEM};
 use linux_base::{Errno, Result};
 
-use crate::area::AreaFlags;
-use crate::space::{MAX_AREAS, PAGE, Removed, State, page_range, parse_prot};
+use crate::area::{Area, AreaFlags};
+use crate::space::{MAX_AREAS, PAGE, Removed, State, is_obvious_overcommit, page_range, parse_prot};
 use crate::{AddressSpace, Frame, PageTables, Prot};
 
 impl AddressSpace {
@@ -57,8 +57,15 @@ impl State {
             if too_much || self.areas.len() + splits > MAX_AREAS {
                 return Err(Errno::ENOMEM);
             }
-            if splits > 0 {
-                crate::ensure_room()?;
+            let writable = Area::anonymous(at, stop, prot);
+            let is_reserved = area.flags.contains(AreaFlags::NO_RESERVE);
+            if becomes_data && !is_reserved && is_obvious_overcommit(&writable, stop - at) {
+                return Err(Errno::ENOMEM);
+            }
+            // Pages that may not be touched are kept in a map.
+            let hidden = if prot.is_empty() { self.totals.resident.min((stop - at) / PAGE) / 64 } else { 0 };
+            if splits > 0 || hidden > 0 {
+                crate::frame::ensure_free(hidden as usize)?;
             }
             self.protect_within(at, stop, prot, removed);
             at = stop;

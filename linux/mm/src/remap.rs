@@ -4,7 +4,7 @@ use linux_base::abi::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 use linux_base::{Errno, Result};
 
 use crate::area::{Area, AreaFlags};
-use crate::space::{MAX_AREAS, PAGE, Removed, State, USER_START, page_range};
+use crate::space::{MAX_AREAS, PAGE, Removed, State, USER_START, is_obvious_overcommit, page_range};
 use crate::{AddressSpace, PageTables};
 
 /// Pages that are moved with one update of the tables.
@@ -57,6 +57,9 @@ impl AddressSpace {
             (area.is_data(), area.flags.contains(AreaFlags::LOCKED), area.end == old_end);
         let growth = if old_len == 0 { new_len } else { new_len.saturating_sub(old_len) };
         let growth = if keeps { new_len } else { growth };
+        if is_obvious_overcommit(area, growth) {
+            return Err(Errno::ENOMEM);
+        }
         if is_locked && growth > 0 && !state.may_lock(growth) {
             return Err(Errno::EAGAIN);
         }
@@ -100,8 +103,8 @@ impl AddressSpace {
         }
         drop(state);
         result?;
-        if is_locked {
-            self.populate(target, target + new_len);
+        if is_locked && new_len > old_len {
+            self.populate(target + old_len, target + new_len);
         }
         Ok(target)
     }

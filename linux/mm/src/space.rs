@@ -3,14 +3,14 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use linux_base::{Mutex, Result, host};
+use linux_base::{Errno, Mutex, Result, host};
 use spin::Once;
 
 use crate::area::{Area, AreaFlags};
 use crate::copy::Translations;
-use crate::{Frame, PAGE_SIZE, PageTables, Prot, Rights, Tables, Totals};
+use crate::{Frame, Name, PAGE_SIZE, PageTables, Prot, Rights, Tables, Totals};
 
 /// User addresses lie below.
 pub const USER_END: u64 = 0x0000_7fff_ffff_f000;
@@ -87,7 +87,15 @@ impl Layout {
 /// What a process has mapped. Threads share it, and whoever looks at `/proc`.
 pub struct AddressSpace {
     id: u64,
+    /// Buffers of calls in progress: their pages are to stay.
+    pub(crate) buffers: AtomicUsize,
     pub(crate) state: Mutex<State>,
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        crate::evict::unregister(self.id);
+    }
 }
 
 pub(crate) struct State {
@@ -131,7 +139,13 @@ impl AddressSpace {
 
     pub(crate) fn with_state(state: State) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        Arc::new(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), state: Mutex::new(state) })
+        let space = Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            buffers: AtomicUsize::new(0),
+            state: Mutex::new(state),
+        });
+        crate::evict::register(&space);
+        space
     }
 
     /// A number that no other address space has or will have.
@@ -147,6 +161,21 @@ impl AddressSpace {
     /// Changes the limits.
     pub fn set_limits(&self, limits: Limits) {
         self.state.lock().limits = limits;
+    }
+
+    /// Names anonymous memory, as `PR_SET_VMA_ANON_NAME` does: `EINVAL` for bad alignment, `ENOMEM` for a hole, `EBADF` for what is
+    /// not anonymous.
+    pub fn set_name(&self, start: u64, len: u64, name: Name) -> Result<()> {
+        if !start.is_multiple_of(PAGE) {
+            return Err(Errno::EINVAL);
+        }
+        let (start, end) = page_range(start, len).ok_or(Errno::EINVAL)?;
+        crate::ensure_room()?;
+        let mut removed = Removed::new();
+        let mut state = self.state.lock();
+        let result = state.rename(start, end, &name, &mut removed);
+        drop(state);
+        result
     }
 
     /// Lends the page tables, to have the processor use them. The lock is held meanwhile.
@@ -281,6 +310,25 @@ impl State {
         fits(self.totals.size * PAGE, self.limits.address_space)
             && (!data || fits(self.totals.data * PAGE, self.limits.data))
     }
+
+    /// Changes the name of anonymous memory in a range; `ENOMEM` for a hole (the rest is changed), `EBADF` for what has an object.
+    pub fn rename(&mut self, start: u64, end: u64, name: &Name, removed: &mut Removed) -> Result<()> {
+        if self.overlapping(start, end).any(|area| area.backing.is_some()) {
+            return Err(Errno::EBADF);
+        }
+        if self.areas.len() + 2 > MAX_AREAS {
+            return Err(Errno::ENOMEM);
+        }
+        let is_whole = self.mapped_bytes(start, end) == end - start;
+        self.split_at(start);
+        self.split_at(end);
+        for (_, area) in self.areas.range_mut(start..end) {
+            area.name = name.clone();
+        }
+        self.merge_at(start, removed);
+        self.merge_at(end, removed);
+        if is_whole { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
 }
 
 /// The number of the page of zeroes, if there is one already.
@@ -292,6 +340,15 @@ pub(crate) fn zero_number() -> Option<usize> {
 pub(crate) fn page_range(start: u64, len: u64) -> Option<(u64, u64)> {
     let end = start.checked_add(len)?.checked_next_multiple_of(PAGE)?;
     (end <= USER_END).then_some((start, end))
+}
+
+/// Whether a single mapping of so many bytes could ever be filled. What could not is refused, as Linux does by default
+/// (`vm.overcommit_memory` 0); apart from that, what is never touched costs nothing.
+pub(crate) fn is_obvious_overcommit(area: &Area, bytes: u64) -> bool {
+    let is_accounted = area.prot.contains(Prot::WRITE) || area.is_shared() && area.name == Name::None;
+    is_accounted
+        && !area.flags.contains(AreaFlags::NO_RESERVE)
+        && bytes / PAGE > crate::frame::total_pages() as u64
 }
 
 /// Whether all bits are those of [`Prot`].

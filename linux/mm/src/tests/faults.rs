@@ -200,3 +200,61 @@ fn advice_about_forks_is_followed() {
     assert_eq!(child.read_array(at + 2 * KIB4), Ok([1]));
     accounting::check(&child);
 }
+
+#[test]
+fn pages_of_files_are_taken_back_when_memory_is_short() {
+    // This reclaimer frees one page for each page of a file that nobody has mapped any more.
+    use core::cell::Cell;
+    std::thread_local! {
+        static KEPT: Cell<alloc::vec::Vec<Frame>> = const { Cell::new(alloc::vec::Vec::new()) };
+    }
+    struct Cached(u64);
+    impl Pager for Cached {
+        fn page(&self, index: u64, _: bool) -> linux_base::Result<Option<Frame>> {
+            if index >= self.0 {
+                return Ok(None);
+            }
+            let frame = Frame::zeroed()?;
+            frame.write(0, &index.to_le_bytes());
+            let mut kept = KEPT.take();
+            kept.push(frame.clone());
+            KEPT.set(kept);
+            Ok(Some(frame))
+        }
+        fn page_now(&self, _: u64) -> Option<Frame> {
+            None
+        }
+        fn identity(&self) -> (u64, u64) {
+            (0, 0)
+        }
+    }
+    set_reclaimer(|_| {
+        let mut kept = KEPT.take();
+        let before = kept.len();
+        kept.retain(|frame| !frame.is_unique());
+        let freed = before - kept.len();
+        KEPT.set(kept);
+        freed
+    });
+    leaves_no_page(|| {
+        let space = space();
+        let object = MapObject {
+            pager: Arc::new(Cached(1000)),
+            offset: 0,
+            may_write: false,
+            may_execute: true,
+            name: Name::None,
+        };
+        let at = space.mmap(MapRequest::private(0, 1000 * KIB4, RW, 0, object)).unwrap();
+        frame::tests::limit(200);
+        for round in 0..3 {
+            for index in 0..1000 {
+                assert_eq!(space.read_u64(at + index * KIB4), Ok(index), "round {round}");
+            }
+        }
+        accounting::check(&space);
+        frame::tests::limit(usize::MAX);
+        drop(space);
+        KEPT.take();
+    });
+}

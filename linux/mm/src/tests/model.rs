@@ -95,6 +95,16 @@ impl Model {
         }
     }
 
+    /// Brings pages in, which makes those private that may be written; it ends where a page cannot be had.
+    pub fn populate(&mut self, first: u64, count: u64) {
+        for (_, page) in self.0.range_mut(first..first + count).filter(|(_, page)| !page.prot.is_empty()) {
+            let Some(byte) = page.byte(0) else { return };
+            if page.prot.contains(Prot::WRITE) && !page.shared {
+                page.set(0, byte);
+            }
+        }
+    }
+
     /// Moves pages; what was at the target goes.
     pub fn relocate(&mut self, first: u64, count: u64, target: u64, keeps: bool) {
         let moved: alloc::vec::Vec<_> =

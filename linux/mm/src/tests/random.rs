@@ -156,6 +156,9 @@ impl World {
             Op::Lock { at, count, locks } => {
                 let done = space.mlock(place(at), count * 4096, locks, locks);
                 assert_eq!(done.is_ok(), model.is_whole(BASE + at, count));
+                if done.is_ok() && locks {
+                    model.populate(BASE + at, count);
+                }
             }
             Op::Fault { at, access } => {
                 let expected = match model.0.get(&(BASE + at)) {
@@ -179,6 +182,9 @@ impl World {
                     }
                 };
                 assert_eq!(space.fault(place(at) + 5, access), expected);
+                if access == Access::Write && expected == FaultOutcome::Handled {
+                    model.populate(BASE + at, 1);
+                }
             }
             Op::Write { at, offset, len, byte } => {
                 let address = place(at) + offset;
