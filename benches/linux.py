@@ -1,9 +1,9 @@
 """Measures Debian's programs under our kernel beside the same root disk under Linux, in turns: one guest exists at a time. Runs in dom0.
 
 Usage: linux.py ROUNDS SECONDS SIDE[,SIDE] PROGRAM[,PROGRAM...]
-Sides are `minios` and `linux`; programs are those of PROGRAMS. The configurations are /host/bench/SIDE-PROGRAM.cfg, the domains'
-names SIDE-PROGRAM. For each turn it prints lines `sample SIDE NAME VALUE UNIT`; what is not as it should be is
-`test NAME ... FAILED: REASON`. The smallest memory is looked for once, before the rounds.
+Sides are `minios` and `linux`; programs are those of PROGRAMS. The configurations are /host/PROGRAM.cfg and
+/host/PROGRAM-linux.cfg, and the domains are called so. For each turn it prints lines `sample SIDE NAME VALUE UNIT`; what is not as
+it should be is `test NAME ... FAILED: REASON`. The smallest memory is looked for once, before the rounds.
 """
 
 import os
@@ -14,7 +14,7 @@ import time
 
 from measure import HTTP_QUESTION, Xen, failed, first_answer, sample, wrk, xl
 
-SMALL_URL, LARGE_URL, LARGE_BYTES = "small.txt", "1M.bin", 1 << 20
+SMALL_URL, LARGE_URL, LARGE_BYTES = "index.html", "1M.bin", 1 << 20
 # MiB to try, from small to large; the first that starts, answers and serves a load counts.
 MEMORY = {
     "minios": (6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64),
@@ -22,14 +22,12 @@ MEMORY = {
 }
 
 
-def config(guest):
-    return f"/host/bench/{guest}.cfg"
-
-
-def address_of(guest):
-    with open(config(guest)) as file:
+def addresses(config):
+    """IP and hardware address of the first vif; nothing for a guest without."""
+    with open(config) as file:
         text = file.read()
-    return re.search(r"ip=([\d.]+)", text).group(1), re.search(r"mac=([0-9a-f:]+)", text).group(1)
+    found = re.search(r"\bip=([\d.]+)", text), re.search(r"mac=([0-9a-f:]+)", text)
+    return [match.group(1) for match in found] if all(found) else None
 
 
 def show_log(guest):
@@ -43,17 +41,20 @@ class Guest:
     """A guest from `xl create` to `xl destroy`; `question` is what its service is asked first."""
 
     def __init__(self, side, program, memory=None):
-        self.name, self.side, self.program = f"{side}-{program}", side, program
-        self.memory = memory
+        self.name = program if side == "minios" else f"{program}-linux"
+        self.side, self.program, self.memory = side, program, memory
 
     def __enter__(self):
         log = f"/var/log/xen/guest-{self.name}.log"
         if os.path.exists(log):
             os.truncate(log, 0)
-        self.address, mac = address_of(self.name)
-        # dom0 would ask for the address once a second only, and that would be measured.
-        subprocess.run(["ip", "neigh", "replace", self.address, "lladdr", mac, "dev", "xenbr0", "nud", "permanent"], check=True)
-        words = [config(self.name)] + ([f"memory={self.memory}"] if self.memory else [])
+        config = f"/host/{self.name}.cfg"
+        found = addresses(config)
+        if found:
+            self.address, mac = found
+            # dom0 would ask for the address once a second only, and that would be measured.
+            subprocess.run(["ip", "neigh", "replace", self.address, "lladdr", mac, "dev", "xenbr0", "nud", "permanent"], check=True)
+        words = [config] + ([f"memory={self.memory}"] if self.memory else [])
         self.started = time.monotonic()
         self.create = subprocess.Popen(["xl", "create", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return self
@@ -80,7 +81,7 @@ class Guest:
 def answer(guest, limit=90):
     if guest.program == "redis":
         return first_answer(guest.address, 6379, b"PING\r\n", b"+PONG", limit)
-    return first_answer(guest.address, 80, HTTP_QUESTION, b" 200 ", limit)
+    return first_answer(guest.address, 80, HTTP_QUESTION.replace(b"small.txt", SMALL_URL.encode()), b" 200 ", limit)
 
 
 def first_reply(guest):
@@ -164,7 +165,7 @@ def smallest_memory(side, program):
         else:
             low = middle + 1
     if low == len(sizes):
-        failed(f"{side}-{program} works with {sizes[-1]} MiB", "it does not")
+        failed(f"{program} on {side} works with {sizes[-1]} MiB", "it does not")
     else:
         sample(side, f"{program}-memory", sizes[low], "MiB")
 
@@ -175,18 +176,18 @@ def main():
     xen, errors = Xen(), 0
     for program in (program for program in programs if program != "micro"):
         for side in sides:
-            print(f"smallest memory: {side}-{program}", flush=True)
+            print(f"smallest memory: {program} on {side}", flush=True)
             smallest_memory(side, program)
     for number in range(rounds):
         for program in programs:
             for side in sides:
-                print(f"round {number + 1} of {rounds}: {side}-{program}", flush=True)
+                print(f"round {number + 1} of {rounds}: {program} on {side}", flush=True)
                 try:
                     with Guest(side, program) as guest:
                         PROGRAMS[program](xen, guest, duration)
                 except (OSError, subprocess.SubprocessError) as error:
                     errors += 1
-                    failed(f"{side}-{program} takes its turn", " ".join(str(error).split()))
+                    failed(f"{program} on {side} takes its turn", " ".join(str(error).split()))
     return 1 if errors else 0
 
 

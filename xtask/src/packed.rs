@@ -35,29 +35,33 @@ pub fn names() -> Result<Vec<String>> {
 
 /// Packs the guests of these names with `kernel`, or with our own, which is built then; quick when nothing has changed.
 pub fn stage(names: &[String], kernel: Option<&Path>) -> Result<()> {
+    for name in names {
+        stage_from(name, &workspace::root().join(format!("xl-configs/{name}.toml")), kernel)?;
+    }
+    Ok(())
+}
+
+/// Packs the guest of another TOML file under this name.
+pub fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()> {
     let kernel = match kernel {
         Some(kernel) => kernel.to_owned(),
         None => cargo::build_guests(&[KERNEL.to_owned()])?.join(KERNEL),
     };
     let image = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
-    for name in names {
-        let source = workspace::root().join(format!("xl-configs/{name}.toml"));
-        let text = fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
-        let config = images::dir().join(format!("{name}.cfg"));
-        Inputs::new().add(&text).add(&image).make(&config, || {
-            let settings = pack::Settings {
-                output: Some(images::dir().join(name)),
-                base: Some(Path::new(DOM0_DIR).join(name)),
-                kernel: Some(kernel.clone()),
-            };
-            let made = pack::pack(&source, &settings, pack::Progress::Lines(&setup::progress))?;
-            made.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-            setup::progress(&format!("{name}: root of {:.1} MiB", made.root_len as f64 / f64::from(1 << 20)));
-            fs::copy(&made.config, &config).with_context(|| format!("cannot write {}", config.display()))?;
-            Ok(())
-        })?;
-    }
-    Ok(())
+    let text = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let config = images::dir().join(format!("{name}.cfg"));
+    Inputs::new().add(&text).add(&image).make(&config, || {
+        let settings = pack::Settings {
+            output: Some(images::dir().join(name)),
+            base: Some(Path::new(DOM0_DIR).join(name)),
+            kernel: Some(kernel.clone()),
+        };
+        let made = pack::pack(source, &settings, pack::Progress::Lines(&setup::progress))?;
+        made.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        setup::progress(&format!("{name}: root of {:.1} MiB", made.root_len as f64 / f64::from(1 << 20)));
+        fs::copy(&made.config, &config).with_context(|| format!("cannot write {}", config.display()))?;
+        Ok(())
+    })
 }
 
 /// Lays out the same guest for Linux: dom0's kernel runs the same root with the same command line. Its

@@ -1,9 +1,92 @@
 //! `cargo xtask bench linux`: Debian's programs under our kernel, beside the same root disk under Linux.
 
-use anyhow::{Result, bail};
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
 
-use super::Args;
+use anyhow::{Context, Result, bail, ensure};
 
-pub fn run(_args: &Args) -> Result<u8> {
-    bail!("not yet")
+use super::samples::{Goal, Samples, Side};
+use super::{Args, circumstances, load};
+use crate::{dom0, images, packed, setup, workspace};
+
+const PROGRAM: &str = include_str!("../../../benches/linux.py");
+const SIDES: [Side; 2] =
+    [Side { name: "minios", title: "Minios" }, Side { name: "linux", title: "Linux PV" }];
+/// What is measured; the last is no configuration of xl-configs/.
+const PROGRAMS: [&str; 3] = ["nginx", "redis", MICRO];
+const MICRO: &str = "micro";
+/// What the Linux guests get, in MiB, but where the smallest memory is looked for.
+const LINUX_MEMORY: u32 = 256;
+
+pub fn run(args: &Args) -> Result<u8> {
+    let programs: Vec<&str> = match &*args.only {
+        [] => PROGRAMS.to_vec(),
+        only => only.iter().map(String::as_str).collect(),
+    };
+    if let Some(unknown) = programs.iter().find(|name| !PROGRAMS.contains(name)) {
+        bail!("`{unknown}` is not measured: there are {}", PROGRAMS.join(", "));
+    }
+    setup::tools()?;
+    stage(args, &programs)?;
+    let (rounds, seconds) = (args.rounds.to_string(), args.seconds.to_string());
+    let sides: Vec<&str> = SIDES.iter().take(if args.alone { 1 } else { 2 }).map(|side| side.name).collect();
+    let command =
+        dom0::command("bench_linux.py", &[&rounds, &seconds, &sides.join(","), &programs.join(",")]);
+    let limit = Duration::from_secs(u64::from(900 + args.rounds * (300 + 16 * args.seconds)));
+    let testbed = dom0::testbed(args.xen, "bench-linux").timeout(limit);
+    let load_before = load();
+    let mut samples = Samples::new(SIDES, goal);
+    let report = dom0::report("bench_linux.py ends well", testbed, &command, None, &mut |line, _, _| {
+        samples.line(line);
+        Ok(())
+    })?;
+    println!("\n{}", circumstances(args, &load_before));
+    print!("{}", samples.table());
+    for (name, reason) in &report.failed {
+        println!("FAILED {name}: {reason}");
+    }
+    Ok(u8::from(!report.failed.is_empty()))
+}
+
+/// Puts both guests of each program, and the program that measures, where dom0 finds them.
+fn stage(args: &Args, programs: &[&str]) -> Result<()> {
+    for name in programs {
+        if *name == MICRO {
+            build_micro()?;
+            packed::stage_from(name, &workspace::root().join("benches/micro.toml"), None)?;
+        } else {
+            packed::stage(&[(*name).to_owned()], None)?;
+        }
+        if !args.alone {
+            packed::stage_linux(name, args.xen, LINUX_MEMORY)?;
+        }
+    }
+    let dir = images::dir().join("dom0");
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::write(dir.join("measure.py"), super::MEASURE).context("cannot write measure.py")?;
+    fs::write(dir.join("bench_linux.py"), PROGRAM).context("cannot write bench_linux.py")
+}
+
+fn build_micro() -> Result<()> {
+    let dir = workspace::target().join("bench");
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-O2", "-Wall", "-pthread", "-o"]).arg(dir.join(MICRO));
+    // Without symbol versions that are newer than the guest's library, whatever this machine has.
+    gcc.arg("-static").arg(workspace::root().join("benches/micro.c"));
+    let status = gcc.status().context("cannot run gcc")?;
+    ensure!(status.success(), "gcc cannot build benches/micro.c");
+    Ok(())
+}
+
+fn goal(name: &str) -> Option<Goal> {
+    match name {
+        name if name.ends_with("-first-reply") => Some(Goal::RatioAtMost(0.1)),
+        name if name.ends_with("-guest-cpu") => Some(Goal::RatioAtMost(0.7)),
+        name if name.ends_with("-rate") => Some(Goal::RatioAtLeast(1.0)),
+        name if name.ends_with("-memory") => Some(Goal::RatioAtMost(0.25)),
+        name if name.ends_with("-timeouts") => Some(Goal::AtMost(0.0)),
+        _ => None,
+    }
 }
