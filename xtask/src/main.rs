@@ -6,6 +6,7 @@
 mod bench;
 mod cargo;
 mod check;
+mod conformance;
 mod dom0;
 mod figures;
 mod http;
@@ -41,6 +42,7 @@ enum Recipe {
     Test(test::Args),
     Images(images::Args),
     Bench(bench::Args),
+    Conformance(conformance::Args),
     Setup(setup::Args),
     Xen(xen::Args),
     Smoke(smoke::Args),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Recipe::Test(args) => test::run(args),
         Recipe::Images(args) => images::run(args),
         Recipe::Bench(args) => bench::run(args),
+        Recipe::Conformance(args) => conformance::run(args),
         Recipe::Setup(args) => setup::run(args),
         Recipe::Xen(args) => xen::run(args),
         Recipe::Smoke(args) => smoke::run(args),

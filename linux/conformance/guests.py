@@ -1,0 +1,84 @@
+"""Runs the conformance suite in two guests that have the same root disk, one with Linux and one with our kernel, and compares what
+their consoles say. Runs in dom0.
+
+Usage: guests.py [NAME...]        the programs, or families as `files.`; all of them without a name
+Needs /host/conformance.cfg and /host/conformance-linux.cfg, and compare.py and differs.txt beside this file.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import compare
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+LOGS = "/var/log/xen"
+# Seconds without a new line after which a guest counts as stuck.
+PATIENCE = 90
+
+
+def with_names(config, names):
+    """The configuration with more arguments for the program."""
+    lines = []
+    with open(config) as file:
+        for line in file:
+            if names and line.startswith("cmdline = "):
+                line = line.rstrip()[:-1] + "".join(f" {name}" for name in names) + '"\n'
+            lines.append(line)
+    path = f"/tmp/{os.path.basename(config)}"
+    with open(path, "w") as file:
+        file.writelines(lines)
+    return path
+
+
+def is_there(name):
+    return subprocess.run(["xl", "domid", name], capture_output=True, check=False).returncode == 0
+
+
+def run(name, names):
+    """Runs a guest to its end and returns the log of its console."""
+    log = f"{LOGS}/guest-{name}.log"
+    if os.path.exists(log):
+        os.truncate(log, 0)
+    started = time.monotonic()
+    done = subprocess.run(["xl", "create", "-q", with_names(f"/host/{name}.cfg", names)], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"test {name} starts ... FAILED: {' '.join(done.stderr.split())[-300:]}", flush=True)
+        return log
+    size, last = 0, time.monotonic()
+    while is_there(name):
+        time.sleep(0.3)
+        now = os.path.getsize(log) if os.path.exists(log) else 0
+        if now != size:
+            size, last = now, time.monotonic()
+        with open(log, "rb") as file:
+            file.seek(max(0, size - 4096))
+            if b" programs run" in file.read():
+                break
+        if time.monotonic() - last > PATIENCE:
+            print(f"test {name} goes on ... FAILED: no line for {PATIENCE} s", flush=True)
+            break
+    subprocess.run(["xl", "destroy", name], capture_output=True, check=False)
+    print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
+    return log
+
+
+def what_else(log):
+    """Lines of our kernel, which come between those of the programs."""
+    with open(log, errors="replace") as file:
+        for line in file:
+            if re.match(r"\[ *\d+\.\d+\] (ERROR|WARN)|PANIC|CRASH", line):
+                print(f"  {line.rstrip()}", flush=True)
+
+
+def main():
+    names = sys.argv[1:]
+    linux = run("conformance-linux", names)
+    ours = run("conformance", names)
+    what_else(ours)
+    return compare.main(["--differs", f"{HERE}/differs.txt", linux, ours])
+
+
+sys.exit(main())

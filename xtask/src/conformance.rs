@@ -1,0 +1,68 @@
+//! `cargo xtask conformance`: the same programs under our kernel and under Linux, and whether they say the same.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use testbed::XenVersion;
+
+use crate::report::Report;
+use crate::{dom0, images, packed, setup, workspace};
+
+/// Run the conformance suite in a guest of ours and in a Linux guest with the same root, and compare
+///
+/// Exits with 0 when no program differs but those of linux/conformance/differs.txt.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Xen's version: 4.17 or 4.20
+    #[arg(long, default_value_t)]
+    xen: XenVersion,
+    /// Programs, or families as `files.`; all of them without a name
+    names: Vec<String>,
+}
+
+/// The guest's name.
+const NAME: &str = "conformance";
+/// What the Linux guest gets, in MiB.
+const LINUX_MEMORY: u32 = 256;
+/// The programs of the suite that dom0 runs.
+const PROGRAMS: [&str; 3] = ["guests.py", "compare.py", "differs.txt"];
+
+pub fn run(args: Args) -> Result<u8> {
+    setup::tools()?;
+    let report = compare(args.xen, &args.names, None)?;
+    println!("conformance: {}", report.summary());
+    Ok(report.exit_code())
+}
+
+/// Builds, packs, runs both guests, and returns a test for each program.
+pub fn compare(version: XenVersion, names: &[String], log: Option<PathBuf>) -> Result<Report> {
+    stage(version)?;
+    let words: Vec<&str> = names.iter().map(String::as_str).collect();
+    let testbed =
+        dom0::testbed(version, &format!("conformance-{version}")).timeout(Duration::from_secs(40 * 60));
+    let command = dom0::command("guests.py", &words);
+    dom0::report("guests.py ends well", testbed, &command, log.as_deref(), &mut dom0::no_answer)
+}
+
+fn stage(version: XenVersion) -> Result<()> {
+    let source = workspace::root().join("linux/conformance");
+    let suite = workspace::target().join("conformance/suite");
+    fs::create_dir_all(&suite).with_context(|| format!("cannot create {}", suite.display()))?;
+    let mut build = Command::new("sh");
+    let status = build.arg(source.join("build.sh")).arg(&suite).status().context("cannot run build.sh")?;
+    ensure!(status.success(), "the programs of linux/conformance cannot be built");
+    // The configuration says nothing of what is in the programs: pack anew.
+    _ = fs::remove_file(images::dir().join(format!("{NAME}.cfg")));
+    packed::stage_from(NAME, &source.join("guest.toml"), None)?;
+    packed::stage_linux(NAME, version, LINUX_MEMORY)?;
+    dom0::stage()?;
+    let target = images::dir().join("dom0");
+    for program in PROGRAMS {
+        fs::copy(source.join(program), target.join(program))
+            .with_context(|| format!("cannot stage {program}"))?;
+    }
+    Ok(())
+}
