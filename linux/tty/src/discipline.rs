@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use linux_base::abi::general::*;
 
-use crate::output::{Output, Stopped, is_control};
+use crate::output::{Output, Stopped, is_control, lower_case};
 use crate::termios::Termios;
 
 /// Bytes that can be typed before they are read.
@@ -97,7 +97,7 @@ impl Discipline {
             byte &= 0x7f;
         }
         if self.termios.has_i(IUCLC) && self.termios.has_l(IEXTEN) {
-            byte.make_ascii_lowercase();
+            byte = lower_case(byte);
         }
         if core::mem::take(&mut self.is_literal) {
             self.start_by_any(effects);
@@ -108,13 +108,22 @@ impl Discipline {
             return;
         }
         self.start_by_any(effects);
+        let typed = byte;
         match byte {
             b'\r' if self.termios.has_i(IGNCR) => return,
             b'\r' if self.termios.has_i(ICRNL) => byte = b'\n',
             b'\n' if self.termios.has_i(INLCR) => byte = b'\r',
             _ => {}
         }
-        if !self.termios.is_canonical() || !self.edit_line(byte, effects) {
+        if self.termios.is_canonical() && self.edit_line(byte, effects) {
+            return;
+        }
+        if byte == b'\n' && typed == b'\r' && self.termios.has_l(ECHO) {
+            // Shown as a newline, while a newline that was typed is shown as a control character.
+            self.finish_erasing();
+            self.echo(byte);
+            self.keep(byte, effects);
+        } else {
             self.take_plain(byte, effects);
         }
     }
@@ -187,14 +196,13 @@ impl Discipline {
     fn take_plain(&mut self, byte: u8, effects: &mut Effects) {
         if self.termios.has_l(ECHO) {
             self.finish_erasing();
-            // In a line that is edited only a newline typed literally comes here.
-            if byte == b'\n' && !self.termios.is_canonical() {
-                self.echo(b'\n');
-            } else {
-                self.note_line_start();
-                self.echo_visibly(byte);
-            }
+            self.note_line_start();
+            self.echo_visibly(byte);
         }
+        self.keep(byte, effects);
+    }
+
+    fn keep(&mut self, byte: u8, effects: &mut Effects) {
         if byte == 0xff && self.termios.has_i(PARMRK) {
             self.put(byte, Ends::No);
         }

@@ -29,7 +29,6 @@ impl Discipline {
             self.reprint(byte);
         } else if byte == b'\n' {
             if self.termios.has_l(ECHO) || self.termios.has_l(ECHONL) {
-                self.finish_erasing();
                 self.echo(b'\n');
             }
             self.end_line(byte, Ends::Line, effects);
@@ -48,7 +47,6 @@ impl Discipline {
     }
 
     fn end_line(&mut self, byte: u8, ends: Ends, effects: &mut Effects) {
-        self.is_erasing = false;
         self.put(byte, ends);
         effects.has_input = true;
     }

@@ -52,7 +52,14 @@ impl Output {
     /// Sends a byte of an echo.
     pub fn echo(&mut self, termios: &Termios, byte: u8) {
         let to = if self.stopped.is_some() { &mut self.held } else { &mut self.ready };
-        if to.len() < 4 * MAX_ECHO {
+        if to.len() >= 4 * MAX_ECHO {
+            return;
+        }
+        if byte == 0xff {
+            // Linux marks in its buffer of echoes by this byte, and so shows it unprocessed.
+            to.push_back(byte);
+            self.column += 1;
+        } else {
             Self::post(&mut self.column, &mut self.canon_column, termios, byte, to);
         }
     }
@@ -112,7 +119,7 @@ impl Output {
             _ if is_control(byte) => {}
             _ => {
                 if termios.has_o(OLCUC) {
-                    byte.make_ascii_uppercase();
+                    byte = upper_case(byte);
                 }
                 if !is_continuation(byte, termios) {
                     *column += 1;
@@ -120,6 +127,22 @@ impl Output {
             }
         }
         to.push_back(byte);
+    }
+}
+
+/// As a capital letter, of Latin-1.
+pub fn upper_case(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' | 0xdf..=0xf6 | 0xf8..=0xff => byte - 0x20,
+        _ => byte,
+    }
+}
+
+/// As a small letter, of Latin-1.
+pub fn lower_case(byte: u8) -> u8 {
+    match byte {
+        b'A'..=b'Z' | 0xc0..=0xd6 | 0xd8..=0xde => byte + 0x20,
+        _ => byte,
     }
 }
 

@@ -17,6 +17,7 @@ mod jobs;
 mod lines;
 mod ptys;
 mod raw;
+mod recorded;
 
 /// Processes that a test imagines.
 pub struct Jobs {
