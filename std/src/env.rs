@@ -38,10 +38,10 @@ pub fn hostname() -> String {
     crate::store::store().and_then(|store| store.read_string("name").ok()).unwrap_or_else(|| "minios".into())
 }
 
-pub(crate) fn unknown_options() -> impl Iterator<Item = &'static str> {
+pub(crate) fn unknown_options(own: &[&str]) -> impl Iterator<Item = &'static str> {
     let is_known = |key: &str| {
         let plain = key.trim_end_matches(|digit: char| digit.is_ascii_digit());
-        KNOWN.contains(&key) || PER_INTERFACE.contains(&plain)
+        KNOWN.contains(&key) || own.contains(&key) || PER_INTERFACE.contains(&plain)
     };
     line().settings.iter().map(|setting| setting.key.as_str()).filter(move |key| !is_known(key))
 }

@@ -51,12 +51,16 @@ pub use minios::entry as __entry;
 pub use start::run as __run;
 
 /// Names the function that the guest runs. It returns `()`, an [`process::ExitCode`], or a `Result` of either whose error can
-/// be displayed; see [`process`] for what becomes of it.
+/// be displayed; see [`process`] for what becomes of it. `options` are those of the command line that the application itself
+/// understands; others are warned of.
 #[macro_export]
 macro_rules! main {
     ($main:path) => {
+        $crate::main!($main, options: &[]);
+    };
+    ($main:path, options: $options:expr) => {
         fn __minios_std_main() {
-            $crate::__run($main)
+            $crate::__run($main, $options)
         }
         $crate::__entry!(__minios_std_main);
     };

@@ -6,14 +6,14 @@ use crate::process::{self, Termination};
 use crate::{console, env, shutdown, store};
 
 /// Runs the application; what [`main!`](crate::main) calls.
-pub fn run<T: Termination>(main: fn() -> T) {
+pub fn run<T: Termination>(main: fn() -> T, options: &[&str]) {
     console::start();
     if let Some(level) = env::option("loglevel")
         && !minios::console::set_level(level)
     {
         log::warn!("option loglevel={level}: not one of off, error, warn, info, debug, trace");
     }
-    for key in env::unknown_options() {
+    for key in env::unknown_options(options) {
         log::warn!("unknown option `{key}` on the kernel command line");
     }
     let capabilities = boot::capabilities();

@@ -84,12 +84,12 @@ pub fn system_call(task: &mut Task) {
     let registers = task.context.registers();
     let number = registers.rax;
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
-    task.begin_call(number);
+    task.begin_call();
     let result = invoke(task, number, arguments);
     if crate::options::strace() {
         trace(task, number, arguments, result);
     }
-    task.finish_call(result);
+    task.finish_call(number, result);
 }
 
 fn trace(task: &Task, number: u64, arguments: [u64; 6], result: Result<u64>) {
@@ -99,7 +99,8 @@ fn trace(task: &Task, number: u64, arguments: [u64; 6], result: Result<u64>) {
     };
     match linux_calls::find(number) {
         Some(call) => {
-            let text = linux_calls::strace::print(call, arguments, outcome, &task.thread.space());
+            let text =
+                linux_calls::strace::print(call, arguments, outcome, &crate::memory::Shown(task.space()));
             minios::println!("[{:5}] {text}", task.thread.tid());
         }
         None => minios::println!("[{:5}] syscall_{number:#x}() = -1 ENOSYS", task.thread.tid()),

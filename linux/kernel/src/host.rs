@@ -24,7 +24,15 @@ impl Host for Guest {
     }
 
     fn park(&self, deadline_ns: Option<u64>) {
+        let thread = current();
+        if let Some(thread) = &thread {
+            thread.account_system();
+        }
         let _ = thread::park_until(deadline_ns);
+        if let Some(thread) = &thread {
+            thread.times.lock().waits += 1;
+            thread.start_accounting();
+        }
     }
 
     fn is_interrupted(&self) -> bool {

@@ -34,6 +34,12 @@ pub fn all(key: &'static str) -> impl Iterator<Item = &'static str> {
     settings().filter(move |setting| setting.key == key).map(|setting| setting.value.as_str())
 }
 
+/// Whether system calls are printed.
+pub fn strace() -> bool {
+    static STRACE: Once<bool> = Once::new();
+    *STRACE.call_once(|| get("strace").is_some_and(|value| value != "0"))
+}
+
 /// The program and its arguments: those of the line, else of the file.
 pub fn arguments() -> Vec<String> {
     let line = &line().arguments;

@@ -11,6 +11,7 @@ mod switch;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::task::Wake;
+use core::any::Any;
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 
@@ -52,6 +53,8 @@ pub struct Thread {
     saved_rsp: AtomicUsize,
     stack: SpinLock<Option<stack::Stack>>,
     start: SpinLock<Option<alloc::boxed::Box<dyn FnOnce() + Send>>>,
+    /// What the layer above knows of it.
+    local: spin::Once<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Thread {
@@ -63,6 +66,16 @@ impl Thread {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Sets what the layer above knows of this thread, once.
+    pub fn set_local(&self, local: Arc<dyn Any + Send + Sync>) {
+        self.local.call_once(|| local);
+    }
+
+    /// What the layer above knows of this thread.
+    pub fn local(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.local.get().cloned()
     }
 
     pub(crate) fn state(&self) -> State {

@@ -132,6 +132,7 @@ fn make(
         saved_rsp: AtomicUsize::new(rsp),
         stack: SpinLock::new(Some(stack)),
         start: SpinLock::new(Some(Box::new(f))),
+        local: spin::Once::new(),
     }))
 }
 

@@ -10,6 +10,8 @@ use core::fmt;
 
 pub use fs::{DirEntry, Kind, Metadata};
 
+pub use mount::{open_disk, open_ramdisk};
+
 use crate::io;
 
 /// Why an operation on files failed.

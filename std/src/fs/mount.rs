@@ -64,11 +64,13 @@ fn mount(tree: &mut Vfs, spec: &str) -> Result<()> {
     let Some(path) = path.filter(|path| path.starts_with('/')) else {
         return Err(bad(String::from("it is not of the form DEVICE:/PATH[:TYPE]")));
     };
-    let system = if device == "initrd" { ramdisk(kind) } else { disk(device, kind) }.map_err(bad)?;
+    let system =
+        if device == "initrd" { open_ramdisk(kind) } else { open_disk(device, kind) }.map_err(bad)?;
     tree.mount(path, system).map_err(|error| bad(error.to_string()))
 }
 
-fn ramdisk(kind: &str) -> core::result::Result<Arc<dyn FileSystem>, String> {
+/// The file system of the ramdisk, of type `auto`, `cpio` or `tar`.
+pub fn open_ramdisk(kind: &str) -> core::result::Result<Arc<dyn FileSystem>, String> {
     let ramdisk = minios::boot::ramdisk().ok_or("the domain has no ramdisk")?;
     let archive = match kind {
         "auto" => Archive::open(ramdisk),
@@ -79,7 +81,8 @@ fn ramdisk(kind: &str) -> core::result::Result<Arc<dyn FileSystem>, String> {
     Ok(Arc::new(archive.map_err(|error| error.to_string())?))
 }
 
-fn disk(device: &str, kind: &str) -> core::result::Result<Arc<dyn FileSystem>, String> {
+/// The file system of a disk, of type `auto` or `ext4`.
+pub fn open_disk(device: &str, kind: &str) -> core::result::Result<Arc<dyn FileSystem>, String> {
     let open = || block::open(device).map(DiskReader).map_err(|error| error.to_string());
     let mounted: fs::Result<Arc<dyn FileSystem>> = match kind {
         "auto" => fs::mount_device(open()?, cache_bytes()),

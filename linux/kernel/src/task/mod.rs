@@ -19,5 +19,5 @@ mod times;
 
 pub use process::{Image, Process, Relations};
 pub use status::WaitStatus;
-pub use thread::{Task, Thread};
+pub use thread::{Inherited, Task, Thread};
 pub use times::Times;

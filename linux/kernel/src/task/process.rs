@@ -47,6 +47,8 @@ pub struct Process {
     pub is_dumpable: AtomicBool,
     /// Adopts orphans below it (`PR_SET_CHILD_SUBREAPER`).
     pub is_subreaper: AtomicBool,
+    /// An orphan of the first process: reaped when it ends.
+    pub is_adopted: AtomicBool,
     /// The thread that executes a new program, while the others end; 0 is none.
     pub executing: AtomicU32,
     /// What the parent is sent at the end.
@@ -94,7 +96,12 @@ pub struct Image {
 
 impl Process {
     /// A process without threads.
-    pub fn new(pid: u32, space: Arc<AddressSpace>, actions: Arc<Mutex<Actions>>, relations: Relations) -> Self {
+    pub fn new(
+        pid: u32,
+        space: Arc<AddressSpace>,
+        actions: Arc<Mutex<Actions>>,
+        relations: Relations,
+    ) -> Self {
         let memory = minios::memory::usage().total as u64 * 4096;
         Self {
             pid,
@@ -114,6 +121,7 @@ impl Process {
             has_executed: AtomicBool::new(false),
             is_dumpable: AtomicBool::new(true),
             is_subreaper: AtomicBool::new(false),
+            is_adopted: AtomicBool::new(false),
             executing: AtomicU32::new(0),
             exit_signal: AtomicU32::new(17),
             vfork: Mutex::new(None),

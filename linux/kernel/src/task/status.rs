@@ -54,4 +54,6 @@ pub struct State {
     pub continue_unreported: bool,
     /// All threads have ended; it waits to be waited for.
     pub is_zombie: bool,
+    /// Its real user, once it has ended.
+    pub uid: u32,
 }

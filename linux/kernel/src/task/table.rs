@@ -26,11 +26,13 @@ static TABLE: Mutex<Table> =
 pub fn allocate() -> Result<u32> {
     let in_use: Vec<u32> = {
         let processes = processes();
-        processes.iter().flat_map(|process| {
-            let relations = process.relations.lock();
-            [relations.group, relations.session]
-        })
-        .collect()
+        processes
+            .iter()
+            .flat_map(|process| {
+                let relations = process.relations.lock();
+                [relations.group, relations.session]
+            })
+            .collect()
     };
     let mut table = TABLE.lock();
     for _ in 0..PID_MAX {
@@ -93,7 +95,10 @@ pub fn thread_count() -> usize {
 
 /// The processes of a group, those that ended left out.
 pub fn group(group: u32) -> Vec<Arc<Process>> {
-    processes().into_iter().filter(|process| process.group() == group && !process.state.lock().is_zombie).collect()
+    processes()
+        .into_iter()
+        .filter(|process| process.group() == group && !process.state.lock().is_zombie)
+        .collect()
 }
 
 /// How many threads a user has.

@@ -39,8 +39,10 @@ pub struct Thread {
     pub death_signal: AtomicU32,
     /// What it used.
     pub times: Mutex<Times>,
-    /// It is in a system call that waits, for `/proc`.
-    pub is_waiting: AtomicBool,
+    /// Bits that `prctl` sets.
+    pub traits: AtomicU32,
+    /// Up to here its time is accounted for.
+    mark_ns: AtomicU64,
 }
 
 /// The signals of a thread.
@@ -73,7 +75,8 @@ impl Thread {
             is_dying: AtomicBool::new(false),
             death_signal: AtomicU32::new(0),
             times: Mutex::default(),
-            is_waiting: AtomicBool::new(false),
+            traits: AtomicU32::new(from.traits),
+            mark_ns: AtomicU64::new(minios::time::recent_ns()),
         })
     }
 
@@ -158,6 +161,44 @@ impl Thread {
         *self.comm.lock() = name.get(..COMM_LEN).unwrap_or(name).to_vec();
     }
 
+    /// Whether the mask is one for the running call alone.
+    pub fn has_saved_mask(&self) -> bool {
+        self.signals.lock().saved_mask.is_some()
+    }
+
+    /// It has waited, which is no CPU time.
+    pub fn start_accounting(&self) {
+        self.mark_ns.store(minios::time::recent_ns(), Ordering::Relaxed);
+    }
+
+    fn since_mark(&self) -> u64 {
+        let now = minios::time::recent_ns();
+        now.saturating_sub(self.mark_ns.swap(now, Ordering::Relaxed))
+    }
+
+    /// The time since the last look was spent in user mode. Clocks are not read for this: a short stay may count for another.
+    pub fn account_user(&self) {
+        let ns = self.since_mark();
+        if ns > 0 {
+            self.times.lock().user_ns += ns;
+        }
+    }
+
+    /// The time since the last look was spent in the kernel.
+    pub fn account_system(&self) {
+        let ns = self.since_mark();
+        if ns > 0 {
+            self.times.lock().system_ns += ns;
+        }
+    }
+
+    /// As [`Thread::account_user`], if it is the one that runs.
+    pub fn account_if_current(self: &Arc<Self>) {
+        if crate::host::current().is_some_and(|current| Arc::ptr_eq(&current, self)) {
+            self.account_user();
+        }
+    }
+
     /// Whether it has to end now.
     pub fn must_end(&self) -> bool {
         self.is_dying.load(Ordering::Relaxed) || self.process.state.lock().exit.is_some()
@@ -194,6 +235,8 @@ pub struct Inherited {
     pub mask: SigSet,
     /// Alternate stack.
     pub alt_stack: AltStack,
+    /// Bits that `prctl` sets.
+    pub traits: u32,
 }
 
 /// A thread at work.

@@ -24,6 +24,11 @@ pub struct Times {
 }
 
 impl Times {
+    /// User and kernel together.
+    pub fn cpu_ns(&self) -> u64 {
+        self.user_ns + self.system_ns
+    }
+
     /// Adds what a thread used.
     pub fn add(&mut self, other: &Self) {
         self.user_ns += other.user_ns;

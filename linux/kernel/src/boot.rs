@@ -1,0 +1,87 @@
+//! From the kernel command line to the first program, and the end of the guest.
+//!
+//! The program of the command line is process 1, as in a container: it gets SIGTERM on `xl shutdown`, and its end is the guest's.
+//! Unlike Linux's process 1 it is subject to signals that it does not handle, and it need not reap: orphans that it inherits go
+//! as soon as they end.
+
+mod files;
+mod init;
+mod mounts;
+
+use minios_std::process::ExitCode;
+
+use crate::task::WaitStatus;
+
+/// The number of the first process.
+pub const INIT: u32 = 1;
+
+/// The options of this image, beside those that the runtime knows.
+pub const OPTIONS: &[&str] = &["root", "overlay", "env", "user", "cwd", "tmpfs", "strace", "options"];
+
+/// The main thread.
+pub fn main() -> ExitCode {
+    crate::host::init();
+    if let Err(reason) = start() {
+        log::error!("{reason}");
+        return ExitCode::FAILURE;
+    }
+    shutdown::watch_forever()
+}
+
+fn start() -> Result<(), alloc::string::String> {
+    mounts::mount_all()?;
+    files::write_all();
+    init::start()
+}
+
+mod shutdown {
+    use linux_task::signal::{SigInfo, Signal};
+
+    use super::INIT;
+    use crate::task::table;
+
+    /// Waits for `xl shutdown` and passes it on.
+    pub fn watch_forever() -> ! {
+        minios_std::shutdown::wait();
+        if let Some(init) = table::process(INIT) {
+            let _ = crate::signal::send(&init, SigInfo::kernel(Signal::TERM));
+        }
+        loop {
+            minios::thread::park();
+        }
+    }
+}
+
+/// How the guest ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// It is gone.
+    Poweroff,
+    /// It starts again.
+    Reboot,
+}
+
+/// Ends the guest at the wish of a program.
+pub fn end(end: End) -> ! {
+    if end == End::Reboot {
+        minios::power::shutdown(minios::power::Reason::Reboot);
+    }
+    minios_std::process::exit(ExitCode::SUCCESS)
+}
+
+/// The first program has ended: so does the guest, with its status.
+pub fn init_has_ended(status: WaitStatus) -> ! {
+    let code = match status {
+        WaitStatus::Exited(code) => code,
+        WaitStatus::Killed(signal) => {
+            minios::println!("the program was ended by {}", signal.name());
+            // What `xl shutdown` asked for is no failure.
+            if minios_std::shutdown::requested() && signal == linux_task::signal::Signal::TERM {
+                0
+            } else {
+                128 + signal.number()
+            }
+        }
+    };
+    minios_std::process::exit(ExitCode(code))
+}

@@ -1,0 +1,126 @@
+//! Descriptors (`close(2)`, `dup(2)`, `ioctl(2)`).
+
+use alloc::sync::Arc;
+
+use linux_base::file::UserMemory;
+use linux_base::{Errno, OpenFile, OpenFlags, Result};
+use linux_task::limits::Resource;
+
+use crate::task::Task;
+
+impl Task {
+    /// No descriptor is so large or larger.
+    pub fn descriptor_limit(&self) -> u64 {
+        self.process().limit(Resource::Files)
+    }
+
+    /// Gives an open file the lowest free number.
+    pub fn insert(&self, open: Arc<OpenFile>, close_on_exec: bool) -> Result<i32> {
+        self.files()?.insert(open, close_on_exec, 0, self.descriptor_limit())
+    }
+}
+
+/// A descriptor of a process has gone: so have the process's record locks on that file.
+pub fn closed(task: &Task, open: &Arc<OpenFile>) {
+    let _ = (task, open);
+}
+
+pub fn close(task: &mut Task, fd: i32) -> Result<()> {
+    let open = task.files()?.take(fd)?;
+    closed(task, &open);
+    let result = if Arc::strong_count(&open) == 1 { open.file().flush() } else { Ok(()) };
+    drop(open);
+    result
+}
+
+pub fn close_range(task: &mut Task, first: u32, last: u32, flags: u32) -> Result<()> {
+    const UNSHARE: u32 = 2;
+    const CLOEXEC: u32 = 4;
+    if flags & !(UNSHARE | CLOEXEC) != 0 || first > last {
+        return Err(Errno::EINVAL);
+    }
+    if flags & UNSHARE != 0 {
+        let files = task.files()?.duplicate()?;
+        drop(task.thread.set_files(Some(files)));
+    }
+    let files = task.files()?;
+    for fd in files.numbers() {
+        if !(first..=last).contains(&(fd as u32)) {
+            continue;
+        }
+        if flags & CLOEXEC != 0 {
+            files.set_close_on_exec(fd, true)?;
+        } else if let Ok(open) = files.take(fd) {
+            closed(task, &open);
+        }
+    }
+    Ok(())
+}
+
+pub fn dup(task: &mut Task, fd: i32) -> Result<i32> {
+    let open = task.files()?.get(fd)?;
+    task.insert(open, false)
+}
+
+pub fn dup2(task: &mut Task, old: i32, new: i32) -> Result<i32> {
+    if old == new {
+        task.files()?.get(old)?;
+        return Ok(new);
+    }
+    replace(task, old, new, false)
+}
+
+pub fn dup3(task: &mut Task, old: i32, new: i32, flags: u32) -> Result<i32> {
+    let flags = OpenFlags::from_bits_retain(flags);
+    if old == new || !OpenFlags::CLOEXEC.contains(flags) {
+        return Err(Errno::EINVAL);
+    }
+    replace(task, old, new, flags.contains(OpenFlags::CLOEXEC))
+}
+
+fn replace(task: &Task, old: i32, new: i32, close_on_exec: bool) -> Result<i32> {
+    let files = task.files()?;
+    let open = files.get(old)?;
+    let before = files.get(new).ok();
+    files.replace(new, open, close_on_exec, task.descriptor_limit())?;
+    if let Some(before) = before {
+        closed(task, &before);
+    }
+    Ok(new)
+}
+
+const FIONCLEX: u32 = 0x5450;
+const FIOCLEX: u32 = 0x5451;
+const FIONBIO: u32 = 0x5421;
+const FIOASYNC: u32 = 0x5452;
+const FIOQSIZE: u32 = 0x5460;
+
+pub fn ioctl(task: &mut Task, fd: i32, command: u32, argument: u64) -> Result<i64> {
+    let files = task.files()?;
+    let open = files.get(fd)?;
+    if open.flags().contains(OpenFlags::PATH) {
+        return Err(Errno::EBADF);
+    }
+    let flag = |flag: OpenFlags| -> Result<i64> {
+        let on = task.space().read_u32(argument)? != 0;
+        let mut flags = open.flags();
+        flags.set(flag, on);
+        open.set_flags(flags);
+        Ok(0)
+    };
+    match command {
+        FIOCLEX => files.set_close_on_exec(fd, true).map(|()| 0),
+        FIONCLEX => files.set_close_on_exec(fd, false).map(|()| 0),
+        FIONBIO => flag(OpenFlags::NONBLOCK),
+        FIOASYNC => flag(OpenFlags::ASYNC),
+        FIOQSIZE if open.file().is_seekable() => {
+            task.space().write_u64(argument, open.file().stat()?.size)?;
+            Ok(0)
+        }
+        _ => {
+            let memory: &dyn UserMemory = &**task.space();
+            let result = open.file().ioctl(command, argument, memory);
+            crate::signal::restart::on_interrupt(result)
+        }
+    }
+}

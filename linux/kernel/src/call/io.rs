@@ -1,0 +1,152 @@
+//! Reading and writing (`read(2)`, `readv(2)`, `pread(2)` and their kin).
+
+use alloc::sync::Arc;
+
+use linux_base::{Errno, OpenFile, OpenFlags, Result};
+use linux_mm::{UserSink, UserSource};
+use linux_task::signal::{SigInfo, Signal};
+
+use linux_vfs::ops::Whence;
+
+use crate::file::{read_blocking, write_blocking};
+use crate::signal;
+use crate::task::Task;
+
+/// So much is brought in at once before a read or write; more is brought in when it is its turn.
+const PREPARED: usize = 1 << 20;
+
+fn get(task: &Task, fd: i32) -> Result<Arc<OpenFile>> {
+    let open = task.files()?.get(fd)?;
+    if open.flags().contains(OpenFlags::PATH) { Err(Errno::EBADF) } else { Ok(open) }
+}
+
+/// The offset of `pread` and its kin. `ESPIPE` where there are no offsets.
+fn offset(open: &OpenFile, offset: i64) -> Result<u64> {
+    let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    if open.file().is_seekable() { Ok(offset) } else { Err(Errno::ESPIPE) }
+}
+
+fn read_to(open: &OpenFile, at: Option<u64>, mut sink: UserSink<'_>, rwf: u32) -> Result<usize> {
+    if !open.flags().can_read() {
+        return Err(Errno::EBADF);
+    }
+    sink.prepare(PREPARED)?;
+    read_blocking(open, at, &mut sink, rwf)
+}
+
+fn write_from(
+    task: &Task,
+    open: &OpenFile,
+    at: Option<u64>,
+    mut source: UserSource<'_>,
+    rwf: u32,
+) -> Result<usize> {
+    if !open.flags().can_write() {
+        return Err(Errno::EBADF);
+    }
+    source.prepare(PREPARED)?;
+    let result = write_blocking(open, at, &mut source, rwf);
+    match result {
+        // The reader of a pipe has gone; sockets send the signal only if they are not told otherwise, which is not here.
+        Err(Errno::EPIPE) => {
+            let _ = signal::send_to_thread(&task.thread, SigInfo::kernel(Signal::PIPE));
+        }
+        Err(Errno::EFBIG) => super::system::file_too_large(task),
+        _ => {}
+    }
+    result
+}
+
+pub fn read(task: &mut Task, fd: i32, buf: u64, count: usize) -> Result<usize> {
+    let open = get(task, fd)?;
+    read_to(&open, None, UserSink::new(task.space(), buf, count)?, 0)
+}
+
+pub fn write(task: &mut Task, fd: i32, buf: u64, count: usize) -> Result<usize> {
+    let open = get(task, fd)?;
+    write_from(task, &open, None, UserSource::new(task.space(), buf, count)?, 0)
+}
+
+pub fn readv(task: &mut Task, fd: i32, iov: u64, count: usize) -> Result<usize> {
+    let open = get(task, fd)?;
+    read_to(&open, None, UserSink::vector(task.space(), iov, count)?, 0)
+}
+
+pub fn writev(task: &mut Task, fd: i32, iov: u64, count: usize) -> Result<usize> {
+    let open = get(task, fd)?;
+    write_from(task, &open, None, UserSource::vector(task.space(), iov, count)?, 0)
+}
+
+pub fn pread64(task: &mut Task, fd: i32, buf: u64, count: usize, at: i64) -> Result<usize> {
+    let open = get(task, fd)?;
+    let at = offset(&open, at)?;
+    read_to(&open, Some(at), UserSink::new(task.space(), buf, count)?, 0)
+}
+
+pub fn pwrite64(task: &mut Task, fd: i32, buf: u64, count: usize, at: i64) -> Result<usize> {
+    let open = get(task, fd)?;
+    let at = offset(&open, at)?;
+    write_from(task, &open, Some(at), UserSource::new(task.space(), buf, count)?, 0)
+}
+
+pub fn preadv(task: &mut Task, fd: i32, iov: u64, count: usize, low: i64, _high: i64) -> Result<usize> {
+    let open = get(task, fd)?;
+    let at = offset(&open, low)?;
+    read_to(&open, Some(at), UserSink::vector(task.space(), iov, count)?, 0)
+}
+
+pub fn pwritev(task: &mut Task, fd: i32, iov: u64, count: usize, low: i64, _high: i64) -> Result<usize> {
+    let open = get(task, fd)?;
+    let at = offset(&open, low)?;
+    write_from(task, &open, Some(at), UserSource::vector(task.space(), iov, count)?, 0)
+}
+
+/// `RWF_HIPRI`, `RWF_DSYNC`, `RWF_SYNC`, `RWF_NOWAIT`, `RWF_APPEND`.
+const RWF_KNOWN: u32 = 0x1f;
+
+pub fn preadv2(
+    task: &mut Task,
+    fd: i32,
+    iov: u64,
+    count: usize,
+    low: i64,
+    _high: i64,
+    flags: u32,
+) -> Result<usize> {
+    if flags & !RWF_KNOWN != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let open = get(task, fd)?;
+    let at = if low == -1 { None } else { Some(offset(&open, low)?) };
+    read_to(&open, at, UserSink::vector(task.space(), iov, count)?, flags)
+}
+
+pub fn pwritev2(
+    task: &mut Task,
+    fd: i32,
+    iov: u64,
+    count: usize,
+    low: i64,
+    _high: i64,
+    flags: u32,
+) -> Result<usize> {
+    if flags & !RWF_KNOWN != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let open = get(task, fd)?;
+    let at = if low == -1 { None } else { Some(offset(&open, low)?) };
+    write_from(task, &open, at, UserSource::vector(task.space(), iov, count)?, flags)
+}
+
+pub fn lseek(task: &mut Task, fd: i32, offset: i64, whence: i32) -> Result<u64> {
+    let open = get(task, fd)?;
+    let whence = match whence {
+        0 => Whence::Start,
+        1 => Whence::Current,
+        2 => Whence::End,
+        3 => Whence::Data,
+        4 => Whence::Hole,
+        _ => return Err(Errno::EINVAL),
+    };
+    linux_vfs::ops::seek(&open, offset, whence)
+}

@@ -1,0 +1,221 @@
+//! Memory of a process (`mmap(2)` and its kin); `linux-mm` does the work.
+
+use alloc::sync::Arc;
+
+use linux_base::abi::general::{MAP_ANONYMOUS, MAP_PRIVATE, MAP_TYPE};
+use linux_base::{Errno, OpenFile, OpenFlags, Result};
+use linux_mm::{AddressSpace, MapObject, MapRequest, Name, Pager};
+use linux_vfs::MountFlags;
+
+use crate::file::vfs;
+use crate::task::{Process, Task, table};
+
+/// Where the pages of an open file come from, if it can be mapped.
+pub fn pager_of(open: &Arc<OpenFile>) -> Option<Arc<dyn Pager>> {
+    linux_vfs::regular::pager(open)
+}
+
+pub fn mmap(
+    task: &mut Task,
+    address: u64,
+    len: u64,
+    prot: u32,
+    flags: u32,
+    fd: i32,
+    offset: u64,
+) -> Result<u64> {
+    if offset % 4096 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let object = if flags & MAP_ANONYMOUS != 0 { None } else { Some(object(task, flags, fd, offset)?) };
+    let name = object.as_ref().map_or(Name::None, |object| object.name.clone());
+    task.space().mmap(MapRequest { address, len, prot, flags, object, name })
+}
+
+fn object(task: &Task, flags: u32, fd: i32, offset: u64) -> Result<MapObject> {
+    let open = task.files()?.get(fd)?;
+    if open.flags().contains(OpenFlags::PATH) {
+        return Err(Errno::EBADF);
+    }
+    if !open.flags().can_read() {
+        return Err(Errno::EACCES);
+    }
+    let place = vfs().place_of(&open);
+    let name = place.path(&task.thread.fs().root.lock());
+    let pager = match pager_of(&open) {
+        Some(pager) => pager,
+        None => return Err(Errno::ENODEV),
+    };
+    let is_private = flags & MAP_TYPE == MAP_PRIVATE;
+    let appends = open.flags().contains(OpenFlags::APPEND) && !is_private;
+    let _ = appends;
+    Ok(MapObject {
+        pager,
+        offset,
+        may_write: open.flags().can_write(),
+        may_execute: !place.mount().flags().contains(MountFlags::NO_EXEC),
+        name: Name::Text(Arc::from(name)),
+    })
+}
+
+pub fn munmap(task: &mut Task, address: u64, len: u64) -> Result<()> {
+    task.space().munmap(address, len)
+}
+
+pub fn mprotect(task: &mut Task, address: u64, len: u64, prot: u32) -> Result<()> {
+    task.space().mprotect(address, len, prot)
+}
+
+pub fn mremap(
+    task: &mut Task,
+    address: u64,
+    old_len: u64,
+    new_len: u64,
+    flags: u32,
+    new_address: u64,
+) -> Result<u64> {
+    task.space().mremap(address, old_len, new_len, flags, new_address)
+}
+
+pub fn brk(task: &mut Task, address: u64) -> Result<u64> {
+    Ok(task.space().brk(address))
+}
+
+pub fn madvise(task: &mut Task, address: u64, len: u64, advice: u32) -> Result<()> {
+    task.space().madvise(address, len, advice)
+}
+
+pub fn mincore(task: &mut Task, address: u64, len: u64, vector: u64) -> Result<()> {
+    task.space().mincore(address, len, vector)
+}
+
+pub fn msync(task: &mut Task, address: u64, len: u64, flags: u32) -> Result<()> {
+    task.space().msync(address, len, flags)
+}
+
+pub fn mlock(task: &mut Task, address: u64, len: u64) -> Result<()> {
+    task.space().mlock(address, len, true, true)
+}
+
+pub fn mlock2(task: &mut Task, address: u64, len: u64, flags: u32) -> Result<()> {
+    const ON_FAULT: u32 = 1;
+    if flags & !ON_FAULT != 0 {
+        return Err(Errno::EINVAL);
+    }
+    task.space().mlock(address, len, true, flags & ON_FAULT == 0)
+}
+
+pub fn munlock(task: &mut Task, address: u64, len: u64) -> Result<()> {
+    task.space().mlock(address, len, false, false)
+}
+
+pub fn mlockall(task: &mut Task, flags: u32) -> Result<()> {
+    const CURRENT: u32 = 1;
+    const FUTURE: u32 = 2;
+    const ON_FAULT: u32 = 4;
+    if flags & !(CURRENT | FUTURE | ON_FAULT) != 0 || flags & (CURRENT | FUTURE) == 0 {
+        return Err(Errno::EINVAL);
+    }
+    task.space().mlock_all(flags & CURRENT != 0, flags & FUTURE != 0, flags & ON_FAULT == 0)
+}
+
+pub fn munlockall(task: &mut Task) -> Result<()> {
+    task.space().mlock_all(false, false, false)
+}
+
+/// The memory of another process that one may look into.
+fn other(task: &Task, pid: i32, flags: u64) -> Result<Arc<AddressSpace>> {
+    if flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let process: Arc<Process> = u32::try_from(pid).ok().and_then(table::process).ok_or(Errno::ESRCH)?;
+    if !process.may_inspect(&task.thread) {
+        return Err(Errno::EPERM);
+    }
+    process.space().ok_or(Errno::ESRCH)
+}
+
+pub fn process_vm_readv(
+    task: &mut Task,
+    pid: i32,
+    local: u64,
+    local_count: usize,
+    remote: u64,
+    remote_count: usize,
+    flags: u64,
+) -> Result<usize> {
+    let space = other(task, pid, flags)?;
+    transfer(task, &space, Ends { local, local_count, remote, remote_count }, false)
+}
+
+pub fn process_vm_writev(
+    task: &mut Task,
+    pid: i32,
+    local: u64,
+    local_count: usize,
+    remote: u64,
+    remote_count: usize,
+    flags: u64,
+) -> Result<usize> {
+    let space = other(task, pid, flags)?;
+    transfer(task, &space, Ends { local, local_count, remote, remote_count }, true)
+}
+
+struct Ends {
+    local: u64,
+    local_count: usize,
+    remote: u64,
+    remote_count: usize,
+}
+
+/// A range of an array of `iovec`s.
+fn range(space: &AddressSpace, array: u64, index: usize) -> Result<(u64, u64)> {
+    let at =
+        (index as u64).checked_mul(16).and_then(|offset| array.checked_add(offset)).ok_or(Errno::EFAULT)?;
+    Ok((space.read_u64(at)?, space.read_u64(at.wrapping_add(8))?))
+}
+
+fn transfer(task: &Task, other: &AddressSpace, ends: Ends, writes: bool) -> Result<usize> {
+    if ends.local_count > 1024 || ends.remote_count > 1024 {
+        return Err(Errno::EINVAL);
+    }
+    let own = task.space();
+    let mut done = 0;
+    let (mut local, mut remote) = ((0, 0), (0, 0));
+    let (mut next_local, mut next_remote) = (0, 0);
+    let mut chunk = [0; 1024];
+    loop {
+        while local.1 == 0 {
+            if next_local == ends.local_count {
+                return Ok(done);
+            }
+            local = range(own, ends.local, next_local)?;
+            next_local += 1;
+        }
+        while remote.1 == 0 {
+            if next_remote == ends.remote_count {
+                return Ok(done);
+            }
+            remote = range(own, ends.remote, next_remote)?;
+            next_remote += 1;
+        }
+        // Not beyond a page of the other: what can be copied is.
+        let step =
+            local.1.min(remote.1).min(1024).min(4096 - remote.0 % 4096).min(4096 - local.0 % 4096) as usize;
+        let Some(bytes) = chunk.get_mut(..step) else { return Ok(done) };
+        let copied = if writes {
+            own.read_bytes(local.0, bytes).and_then(|()| other.write_bytes(remote.0, bytes))
+        } else {
+            other.read_bytes(remote.0, bytes).and_then(|()| own.write_bytes(local.0, bytes))
+        };
+        match copied {
+            Ok(()) => done += step,
+            Err(errno) if done == 0 => return Err(errno),
+            Err(_) => return Ok(done),
+        }
+        for end in [&mut local, &mut remote] {
+            end.0 = end.0.wrapping_add(step as u64);
+            end.1 -= step as u64;
+        }
+    }
+}

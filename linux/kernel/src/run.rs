@@ -1,0 +1,92 @@
+//! The loop of a user thread: user mode, and what brought it back.
+
+use linux_mm::{Access, FaultOutcome};
+use linux_task::signal::{SigInfo, Signal};
+use minios::user::{self, Exit};
+
+use crate::dispatch;
+use crate::signal::{self, deliver};
+use crate::task::{Task, exit};
+
+/// The user's part in the error code of a page fault: write, and instruction fetch.
+const FAULT_WRITE: u32 = 1 << 1;
+const FAULT_FETCH: u32 = 1 << 4;
+
+/// Runs a thread until it ends.
+pub fn user(mut task: Task) {
+    loop {
+        if task.thread.is_interrupted() || task.interrupted.is_some() || task.thread.has_saved_mask() {
+            deliver::deliver(&mut task);
+        }
+        if task.thread.must_end() {
+            break;
+        }
+        task.thread.account_system();
+        let space = task.space().clone();
+        let exit = space.run(&mut task.context);
+        drop(space);
+        task.thread.account_user();
+        match exit {
+            Exit::Syscall => dispatch::system_call(&mut task),
+            Exit::Event => {
+                user::preempt();
+                task.thread.start_accounting();
+            }
+            Exit::Compat => signal::force(&task.thread, SigInfo::kernel(Signal::SEGV)),
+            Exit::Exception { vector, error, address } => exception(&mut task, vector, error, address),
+        }
+    }
+    exit::thread(task);
+}
+
+fn exception(task: &mut Task, vector: u8, error: u32, address: u64) {
+    if vector == 14 && page_fault(task, error, address) {
+        return;
+    }
+    task.exception = [vector.into(), error.into(), if vector == 14 { address } else { task.exception[2] }];
+    let rip = task.context.registers().rip;
+    let info = match vector {
+        0 => SigInfo::fault(Signal::FPE, FPE_INTDIV, rip),
+        1 => SigInfo::fault(Signal::TRAP, TRAP_TRACE, rip),
+        3 => SigInfo::kernel(Signal::TRAP),
+        5 | 11 | 17 => SigInfo::kernel(Signal::BUS),
+        6 => SigInfo::fault(Signal::ILL, ILL_ILLOPN, rip),
+        14 => return,
+        16 | 19 => SigInfo::fault(Signal::FPE, FPE_FLTINV, rip),
+        _ => SigInfo::kernel(Signal::SEGV),
+    };
+    signal::force(&task.thread, info);
+}
+
+const FPE_INTDIV: i32 = 1;
+const FPE_FLTINV: i32 = 7;
+const TRAP_TRACE: i32 = 2;
+const ILL_ILLOPN: i32 = 2;
+const BUS_ADRERR: i32 = 2;
+
+/// Makes the page present. Otherwise the thread has a signal.
+fn page_fault(task: &mut Task, error: u32, address: u64) -> bool {
+    let access = if error & FAULT_WRITE != 0 {
+        Access::Write
+    } else if error & FAULT_FETCH != 0 {
+        Access::Execute
+    } else {
+        Access::Read
+    };
+    let outcome = task.space().fault(address, access);
+    let info = match outcome {
+        FaultOutcome::Handled => {
+            task.thread.times.lock().minor_faults += 1;
+            return true;
+        }
+        FaultOutcome::Segv(code) => SigInfo::fault(Signal::SEGV, code as i32, address),
+        FaultOutcome::Bus => SigInfo::fault(Signal::BUS, BUS_ADRERR, address),
+        FaultOutcome::OutOfMemory => {
+            crate::memory::out_of_memory(task);
+            return true;
+        }
+    };
+    task.exception = [14, error.into(), address];
+    signal::force(&task.thread, info);
+    true
+}
