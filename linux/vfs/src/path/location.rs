@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use linux_base::{Errno, Result};
 
 use super::{Dentry, Mount};
-use crate::inode::Inode;
+use crate::inode::{Inode, PATH_MAX};
+use crate::special::AnonymousInode;
 
 /// A place in the tree: a name, and the mount through which it was reached.
 #[derive(Clone)]
@@ -60,6 +61,10 @@ impl Location {
 
     /// The absolute path from `root`, as `/proc` shows it: with ` (deleted)` behind it when the name is gone.
     pub fn path(&self, root: &Location) -> Vec<u8> {
+        if self.inode().is_ok_and(|inode| inode.downcast::<AnonymousInode>().is_some()) {
+            // `pipe:[12]` stands nowhere.
+            return self.dentry.name().to_vec();
+        }
         let (mut path, _) = self.path_from(root);
         if self.dentry.is_deleted() {
             path.extend_from_slice(b" (deleted)");
@@ -73,7 +78,8 @@ impl Location {
             return Err(Errno::ENOENT);
         }
         let (path, is_reachable) = self.path_from(root);
-        Ok(if is_reachable { path } else { [b"(unreachable)", &path[..]].concat() })
+        let path = if is_reachable { path } else { [b"(unreachable)", &path[..]].concat() };
+        if path.len() >= PATH_MAX { Err(Errno::ENAMETOOLONG) } else { Ok(path) }
     }
 
     /// The path, and whether it leads from `root` at all.

@@ -1,7 +1,13 @@
 //! Tests of the crate as a whole.
 
+mod devices;
+mod locks;
+mod memory;
+mod mounts;
 mod names;
 mod overlay;
+mod pseudo;
+mod watches;
 
 use alloc::sync::Arc;
 

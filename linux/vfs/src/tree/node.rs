@@ -532,11 +532,6 @@ impl Node {
         matches!(self.body, Body::Directory(_))
     }
 
-    /// An attribute has been set or removed.
-    pub(crate) fn attributes_changed(&self) {
-        let _ = self.change(&Changes::default());
-    }
-
     /// Its seals.
     pub fn seals(&self) -> u32 {
         self.seals.load(Ordering::Acquire)
