@@ -238,8 +238,7 @@ impl Discipline {
     /// Echoes a byte, a control character as `^C`.
     pub fn echo_visibly(&mut self, byte: u8) {
         if self.termios.has_l(ECHOCTL) && is_control(byte) && byte != b'\t' {
-            self.echo(b'^');
-            self.echo(byte ^ 0o100);
+            self.output.echo_raw(&[b'^', byte ^ 0o100], 2);
         } else {
             self.echo(byte);
         }

@@ -172,7 +172,8 @@ impl Discipline {
             columns += self.output.canon_column;
         }
         for _ in 0..8 - columns % 8 {
-            self.echo(8);
+            self.output.echo_raw(&[8], 0);
+            self.output.step_back();
         }
     }
 }

@@ -30,8 +30,8 @@ pub enum Stopped {
     Called,
 }
 
-/// Echoes that are kept while the output is full or stopped; more are lost.
-const MAX_ECHO: usize = 4096;
+/// Output up to which echoes are added; what is typed then is not shown.
+const MAX_ECHO: usize = 32 * 1024;
 
 impl Output {
     /// How many more bytes a program may write, if the buffer is to hold `limit`.
@@ -51,17 +51,28 @@ impl Output {
 
     /// Sends a byte of an echo.
     pub fn echo(&mut self, termios: &Termios, byte: u8) {
-        let to = if self.stopped.is_some() { &mut self.held } else { &mut self.ready };
-        if to.len() >= 4 * MAX_ECHO {
-            return;
-        }
         if byte == 0xff {
             // Linux marks in its buffer of echoes by this byte, and so shows it unprocessed.
-            to.push_back(byte);
-            self.column += 1;
-        } else {
+            self.echo_raw(&[byte], 1);
+        } else if let Some(to) = Self::echo_room(self.stopped, &mut self.held, &mut self.ready) {
             Self::post(&mut self.column, &mut self.canon_column, termios, byte, to);
         }
+    }
+
+    /// Sends bytes of an echo that need no processing, after which the cursor is so many columns on.
+    pub fn echo_raw(&mut self, bytes: &[u8], columns: usize) {
+        if let Some(to) = Self::echo_room(self.stopped, &mut self.held, &mut self.ready) {
+            to.extend(bytes);
+            self.column += columns;
+        }
+    }
+
+    fn echo_room<'a>(
+        stopped: Option<Stopped>,
+        held: &'a mut VecDeque<u8>,
+        ready: &'a mut VecDeque<u8>,
+    ) -> Option<&'a mut VecDeque<u8>> {
+        Some(if stopped.is_some() { held } else { ready }).filter(|to| to.len() < MAX_ECHO)
     }
 
     /// Goes one column back without sending anything.
