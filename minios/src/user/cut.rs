@@ -113,8 +113,13 @@ impl Cut {
             self.batch.all_stale();
             removed += 1;
         }
-        let all = table.entries(&table.range()).count();
-        Ok(if removed == all { Done::Empty } else { Done::Rest })
+        // A last-level table that becomes empty was taken whole. One that was empty before is found so by its parent's range.
+        let empty = match (removed, table.level) {
+            (_, 1) => false,
+            (0, _) => !table.maps_any(&table.range()),
+            _ => removed == table.entries(&table.range()).count(),
+        };
+        Ok(if empty { Done::Empty } else { Done::Rest })
     }
 
     /// Lists a table and all below it as free, if there is room for them.
@@ -163,8 +168,7 @@ fn holds_all(range: &Range<u64>, table: Table) -> bool {
     if range.start <= spanned.start && range.end >= end {
         return true;
     }
-    let outside = |part: Range<u64>| table.entries(&part).next().is_some();
-    table.level == 1 && !outside(spanned.start..range.start) && !outside(range.end..end)
+    table.level == 1 && !table.maps_any(&(spanned.start..range.start)) && !table.maps_any(&(range.end..end))
 }
 
 fn list<T>() -> Result<Vec<T>, MapError> {

@@ -51,15 +51,50 @@ impl Table {
     /// Its present entries for the addresses in the range: address, slot and value. Those of Xen in the top table are not
     /// reached, as addresses of user mode end before.
     pub fn entries(self, range: &Range<u64>) -> impl Iterator<Item = (u64, *mut u64, Entry)> + use<> {
-        let part = clip(range, self.base, self.level + 1);
-        let first = if part.is_empty() { 0 } else { (part.start - self.base) / span(self.level) };
-        let last = if part.is_empty() { 0 } else { (part.end - self.base).div_ceil(span(self.level)) };
-        (first..last).filter_map(move |number| {
-            let slot = slot_at(self.pfn, number as usize);
-            // SAFETY: a live table has 512 entries, and the range was clipped to it.
+        let (mut next, end) = self.indices(range);
+        core::iter::from_fn(move || {
+            let index = self.next_present(next, end)?;
+            next = index + 1;
+            let slot = slot_at(self.pfn, index);
+            // SAFETY: a live table has 512 entries.
             let entry = unsafe { read(slot) };
-            entry.is_present().then_some((self.base + number * span(self.level), slot, entry))
+            Some((self.base + index as u64 * span(self.level), slot, entry))
         })
+    }
+
+    /// Whether any page or table is mapped in the range.
+    pub fn maps_any(self, range: &Range<u64>) -> bool {
+        let (first, end) = self.indices(range);
+        self.next_present(first, end).is_some()
+    }
+
+    /// The entries for the addresses in a range.
+    fn indices(self, range: &Range<u64>) -> (usize, usize) {
+        let part = clip(range, self.base, self.level + 1);
+        if part.is_empty() {
+            return (0, 0);
+        }
+        let index = |address: u64| (address - self.base).div_ceil(span(self.level)) as usize;
+        (((part.start - self.base) / span(self.level)) as usize, index(part.end).min(512))
+    }
+
+    /// The first entry from `next` on that is present. Most tables are mostly empty, so it looks at eight at a time.
+    fn next_present(self, mut next: usize, end: usize) -> Option<usize> {
+        let table = self.pfn.direct_address() as *const [[u64; 8]; 64];
+        // SAFETY: a live table; while the kernel runs nobody changes it but Xen on request, and not during this.
+        let table = unsafe { &*table };
+        while next < end {
+            let group = &table[next / 8];
+            if next % 8 == 0 && group.iter().fold(0, |all, entry| all | entry) == 0 {
+                next += 8;
+                continue;
+            }
+            if Entry(group[next % 8]).is_present() {
+                return Some(next);
+            }
+            next += 1;
+        }
+        None
     }
 
     /// The table that one of its entries leads to.
