@@ -24,6 +24,14 @@ pub struct Exceptions {
     pub instructions: Vec<String>,
 }
 
+impl Exceptions {
+    /// The instructions by which a kernel keeps the state of user code whole. No compiler makes them by itself.
+    pub fn user_mode() -> Self {
+        let names = ["xsave64", "xrstor64", "fxsave64", "fxrstor64", "xsetbv"];
+        Self { instructions: names.map(str::to_owned).to_vec() }
+    }
+}
+
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -99,6 +99,15 @@ fn an_exception_covers_its_own_mnemonic_only() {
 }
 
 #[test]
+fn a_kernel_with_user_mode_may_save_and_load_state_whole_and_do_nothing_else_with_it() {
+    let save_and_restore =
+        [0x48, 0x0f, 0xae, 0x07, 0x48, 0x0f, 0xae, 0x0f, 0x0f, 0x01, 0xd1, 0x0f, 0x28, 0xc1, 0xc3];
+    let found = findings_with(&TestElf::good(&save_and_restore).bytes(), &Exceptions::user_mode());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("`movaps`"), "{found:?}");
+}
+
+#[test]
 fn the_offender_is_named_by_its_function_and_decoding_starts_anew_there() {
     // Before the second function stands a byte that would swallow its first instruction.
     let code = [0xc3, 0x48, 0xb8, 0x90, 0x0f, 0x28, 0xc1, 0xc3];

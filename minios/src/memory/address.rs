@@ -118,9 +118,9 @@ impl Entry {
         Self(mfn.address() | PRESENT | WRITABLE | USER | ACCESSED)
     }
 
-    /// The same without the right to execute.
+    /// The same as the kernel's own, without the right to execute.
     pub const fn not_executable(self) -> Self {
-        Self(self.0 | NO_EXECUTE)
+        Self((self.0 | NO_EXECUTE) & !USER)
     }
 
     /// Whether it maps something.
