@@ -246,12 +246,18 @@ class Backend(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Backends(http.server.ThreadingHTTPServer):
+    allow_reuse_address = True
+
+    def handle_error(self, *_):
+        """Checks of the service open and reset connections."""
+
+
 class served:
     """Serves `Backend` on dom0's port 8080 meanwhile."""
 
     def __enter__(self):
-        http.server.ThreadingHTTPServer.allow_reuse_address = True
-        self.server = http.server.ThreadingHTTPServer(("10.0.0.1", 8080), Backend)
+        self.server = Backends(("10.0.0.1", 8080), Backend)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __exit__(self, *_):
@@ -344,6 +350,7 @@ class Console:
             if select.select([self.fd], [], [], left)[0]:
                 try:
                     self.text += os.read(self.fd, 4096).decode(errors="replace").replace("\r", "")
+                    self.text = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", self.text)
                 except OSError:
                     assert re.search(pattern, self.text, re.M), f"the console ended before {pattern!r}: {self.text[-300:]!r}"
 

@@ -1,7 +1,7 @@
 //! Targets of crates that have no entry point of their own.
 
 use console::Console;
-use minios_cli::{cfg, gates, image, symbols as table};
+use minios_cli::{cfg, gates, image, pack, symbols as table};
 use xen::fake::{Progress, World};
 use xen::{Access, Clock, DomId, EventPort, SharedMemory, SharedPage};
 use xen_sys::io::console as abi;
@@ -14,6 +14,17 @@ pub fn cli_toml(data: &[u8]) {
     match cfg::generate("fuzz.toml", &source, &cfg::Settings::default()) {
         Ok(generated) => assert!(!generated.text.is_empty()),
         Err(problems) => assert!(!problems.0.is_empty() && problems.to_string().starts_with("fuzz.toml:")),
+    }
+    // What is packed reaches its kernel through the kernel's own parser.
+    match pack::command_line("fuzz.toml", &source) {
+        Ok((line, file)) => {
+            let parsed = CommandLine::parse(&format!("{line} {}", file.unwrap_or_default()));
+            assert!(
+                line.len() < 1024 && parsed.get("root").is_some() && !parsed.arguments.is_empty(),
+                "{line}"
+            );
+        }
+        Err(error) => assert!(error.to_string().starts_with("fuzz.toml:"), "{error}"),
     }
 }
 

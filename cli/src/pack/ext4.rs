@@ -18,7 +18,6 @@ const UUID: &str = "6d696e69-6f73-4000-8000-726f6f746673";
 
 /// Writes `tree` to `image`; all times that no node tells are `time`.
 pub fn write(tree: &Tree, image: &Path, time: u64, scratch: &Path) -> Result<()> {
-    fs::create_dir_all(scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
     let script = script(tree, scratch)?;
     let commands = scratch.join("commands");
     fs::write(&commands, script)?;

@@ -100,7 +100,7 @@ fn find(tree: &Tree, name: &str) -> Option<String> {
 }
 
 /// The names in the DT_NEEDED entries of an ELF file; none where it is something else.
-fn names(bytes: &[u8]) -> Vec<String> {
+pub fn names(bytes: &[u8]) -> Vec<String> {
     read_names(bytes).unwrap_or_default()
 }
 

@@ -10,6 +10,7 @@ mod ext4;
 mod kernel;
 mod libraries;
 mod progress;
+mod python;
 mod tree;
 mod trim;
 mod unpack;
@@ -30,7 +31,7 @@ use crate::cfg::app::{App, Extra};
 use crate::cfg::device::Disk;
 use crate::cfg::packed::{Form, Origin, Packed};
 use crate::cfg::read::{Located, Place, Reader, Scalar, Sink};
-use crate::cfg::{self, Problem, Problems, xl};
+use crate::cfg::{Problem, Problems, xl};
 pub use progress::Progress;
 use tree::{Data, Kind, Node, Tree};
 
@@ -90,7 +91,7 @@ pub fn pack(file: &Path, settings: &Settings, progress: Progress<'_>) -> Result<
     base::complete(&mut tree, &packed.users);
     base::add(&mut tree, &packed.files, folder, &mut sink)?;
     check(&tree, &packed, &mut sink);
-    let words = words::of(&app, &packed);
+    let words = words::of(&app, &packed, &mut sink);
     if let Some(content) = words.file {
         let node = Node::new(Kind::File(Data::Bytes(content.into_bytes())), 0o644);
         tree.insert(words::OPTIONS, node);
@@ -105,6 +106,11 @@ pub fn pack(file: &Path, settings: &Settings, progress: Progress<'_>) -> Result<
     };
     let output = settings.output.clone().unwrap_or_else(|| PathBuf::from(&app.name.value));
     fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
+    if tree.resolve("usr/bin/python3").is_some() && !matches!(packed.origin, Origin::Directory(_)) {
+        let spinner = progress.wait("compile Python's modules");
+        with_scratch(&output, |scratch| python::compile(&mut tree, scratch))?;
+        spinner.finish_and_clear();
+    }
     let spinner = progress.wait("compress the kernel");
     kernel::stage(&kernel, &output.join(KERNEL))?;
     spinner.finish_and_clear();
@@ -129,6 +135,15 @@ pub fn pack(file: &Path, settings: &Settings, progress: Progress<'_>) -> Result<
 pub fn is_packed(source: &str) -> bool {
     let mut reader = Reader::new("", source);
     reader.root().is_some_and(|root| root.place_of("root").is_some())
+}
+
+/// The command line of the guest that the TOML text describes, and what of it would be a file of the root: all that can be
+/// told without looking at any other file.
+pub fn command_line(file: &str, source: &str) -> Result<(String, Option<String>)> {
+    let (app, packed, mut sink) = read(file, source)?;
+    let words = words::of(&app, &packed, &mut sink);
+    fail(&mut sink)?;
+    Ok((words.line, words.file))
 }
 
 /// The application, what is packed, and where problems go.
@@ -272,9 +287,6 @@ fn configuration(
     sink: &mut Sink,
 ) -> String {
     let named = |name: &str| Located { value: name.to_owned(), place: packed.place.clone() };
-    for place in [&app.command_line, &packed.place] {
-        cfg::command_line::refuse_control(line, place, sink);
-    }
     app.kernel = Some(named(KERNEL));
     match packed.form {
         Form::Initramfs => app.ramdisk = Some(named(ROOT_ARCHIVE)),
@@ -318,15 +330,22 @@ fn write_root(tree: &mut Tree, form: Form, folder: &Path, progress: Progress<'_>
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Form::Ext4 => {
-            let scratch = folder.join(".root");
-            _ = fs::remove_dir_all(&scratch);
-            let result = ext4::write(tree, &path, time, &scratch);
-            _ = fs::remove_dir_all(&scratch);
+            let result = with_scratch(folder, |scratch| ext4::write(tree, &path, time, scratch));
             result.with_context(|| format!("cannot make {}", path.display()))?;
         }
     }
     bar.finish_and_clear();
     Ok(path)
+}
+
+/// Calls `work` with an empty directory in `folder`, which goes afterwards.
+fn with_scratch(folder: &Path, work: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let scratch = folder.join(".scratch");
+    _ = fs::remove_dir_all(&scratch);
+    fs::create_dir(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
+    let result = work(&scratch);
+    _ = fs::remove_dir_all(&scratch);
+    result
 }
 
 /// Cuts all times at SOURCE_DATE_EPOCH, if it is set; returns the time for what has none, the newest that there is.

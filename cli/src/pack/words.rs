@@ -1,8 +1,9 @@
 //! The kernel command line of a packed guest, and what of it goes into a file of the root because it is too long.
 
 use crate::cfg::app::App;
-use crate::cfg::command_line::{MAX_LEN, text, word};
+use crate::cfg::command_line::{MAX_LEN, refuse_control, text, word};
 use crate::cfg::packed::{Form, Packed};
+use crate::cfg::read::Sink;
 
 /// Where the guest's kernel looks for more options when its line says so.
 pub const OPTIONS: &str = "etc/minios/options";
@@ -17,8 +18,8 @@ pub struct Words {
     pub file: Option<String>,
 }
 
-/// The words for `app`, divided if they are too many for the line.
-pub fn of(app: &App, packed: &Packed) -> Words {
+/// The words for `app`, divided if they are too many for the line. What the line or the guest cannot hold is an error.
+pub fn of(app: &App, packed: &Packed, sink: &mut Sink) -> Words {
     let mut fixed = vec![match packed.form {
         Form::Ext4 => format!("root={ROOT_DISK}:ext4"),
         Form::Initramfs => "root=initrd:cpio".to_owned(),
@@ -53,7 +54,17 @@ pub fn of(app: &App, packed: &Packed) -> Words {
     rest.extend(packed.cwd.iter().map(|cwd| word(&format!("cwd={}", cwd.value))));
     rest.push("--".to_owned());
     rest.extend(packed.command.iter().map(|argument| word(&argument.value)));
-    divide(fixed, rest)
+    let words = divide(fixed, rest);
+    refuse_control(&words.line, &packed.place, sink);
+    if words.line.len() > MAX_LEN {
+        let message =
+            format!("the options make {} bytes, more than the {MAX_LEN} that fit", words.line.len());
+        sink.error(&app.command_line, message);
+    }
+    if words.file.as_ref().is_some_and(|file| file.contains('\0')) {
+        sink.error(&packed.place, "a word of the command line has a zero byte".to_owned());
+    }
+    words
 }
 
 fn divide(mut fixed: Vec<String>, rest: Vec<String>) -> Words {
