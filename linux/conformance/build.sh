@@ -23,7 +23,8 @@ done
 export cc here out
 xargs -P "$jobs" -L 1 sh -c '
     target=$out/bin/$0
-    [ "$target" -nt "$1" ] && [ "$target" -nt "$here/c/check.h" ] && exit 0
+    [ "$target" -nt "$1" ] && [ "$target" -nt "$here/c/check.h" ] && [ "$target" -nt "$here/c/net.h" ] &&
+        [ "$target" -nt "$here/c/pty.h" ] && exit 0
     [ "$2" = static ] && link=-static || link=
     # No warnings: much of what is passed here is wrong on purpose. No optimizing: what is written is what runs.
     "$cc" -std=gnu17 -O0 -w -D_GNU_SOURCE -fno-strict-aliasing -I"$here/c" -pthread $link -s -o "$target" "$1" -lm -lutil ||

@@ -1,0 +1,65 @@
+// static. The options that servers set: what is read back.
+#include "net.h"
+#define SET(fd, level, name, v) do { int r_ = set_option(fd, level, name, v); printf("%s=%d: %s, now %d\n", #name, v, r_ ? name_of(errno) : "ok", get_option(fd, level, name)); } while (0)
+int main(void) {
+    int t = socket(AF_INET, SOCK_STREAM, 0), u = socket(AF_INET, SOCK_DGRAM, 0), l = listen4(), six = socket(AF_INET6, SOCK_STREAM, 0);
+    SET(t, SOL_SOCKET, SO_REUSEADDR, 1);
+    SET(t, SOL_SOCKET, SO_REUSEPORT, 1);
+    SET(t, SOL_SOCKET, SO_KEEPALIVE, 1);
+    SET(t, SOL_SOCKET, SO_BROADCAST, 1);
+    SET(t, SOL_SOCKET, SO_OOBINLINE, 7);
+    SET(t, SOL_SOCKET, SO_PRIORITY, 3);
+    SET(t, SOL_SOCKET, SO_RCVLOWAT, 5);
+    SET(t, SOL_SOCKET, SO_SNDBUF, 20000);
+    SET(t, SOL_SOCKET, SO_RCVBUF, 20000);
+    SET(t, IPPROTO_TCP, TCP_NODELAY, 1);
+    SET(t, IPPROTO_TCP, TCP_CORK, 1);
+    SET(t, IPPROTO_TCP, TCP_KEEPIDLE, 100);
+    SET(t, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+    SET(t, IPPROTO_TCP, TCP_KEEPCNT, 4);
+    SET(t, IPPROTO_TCP, TCP_KEEPIDLE, 0);
+    SET(t, IPPROTO_TCP, TCP_USER_TIMEOUT, 5000);
+    SET(t, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0);
+    SET(t, IPPROTO_TCP, TCP_QUICKACK, 1);
+    SET(t, IPPROTO_TCP, TCP_SYNCNT, 3);
+    SET(t, IPPROTO_IP, IP_TOS, 0x10);
+    SET(t, IPPROTO_IP, IP_TTL, 33);
+    SET(t, IPPROTO_IP, IP_TTL, 999);
+    SET(u, IPPROTO_IP, IP_MULTICAST_TTL, 5);
+    SET(u, IPPROTO_IP, IP_MULTICAST_LOOP, 0);
+    SET(u, IPPROTO_IP, IP_PKTINFO, 1);
+    SET(u, IPPROTO_IP, IP_RECVTTL, 1);
+    SET(six, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 12);
+    SET(six, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    printf("type %d %d\n", get_option(t, SOL_SOCKET, SO_TYPE), get_option(u, SOL_SOCKET, SO_TYPE));
+    printf("protocol %d %d domain %d\n", get_option(t, SOL_SOCKET, SO_PROTOCOL), get_option(u, SOL_SOCKET, SO_PROTOCOL), get_option(six, SOL_SOCKET, SO_DOMAIN));
+    printf("accepting %d %d\n", get_option(t, SOL_SOCKET, SO_ACCEPTCONN), get_option(l, SOL_SOCKET, SO_ACCEPTCONN));
+    printf("error %d\n", get_option(t, SOL_SOCKET, SO_ERROR));
+    struct linger g = {1, 7};
+    CALL(setsockopt(t, SOL_SOCKET, SO_LINGER, &g, sizeof g));
+    socklen_t n = sizeof g;
+    g = (struct linger){0};
+    CALL(getsockopt(t, SOL_SOCKET, SO_LINGER, &g, &n));
+    printf("linger %d %d\n", g.l_onoff, g.l_linger);
+    struct timeval tv = {1, 500000};
+    CALL(setsockopt(t, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv));
+    n = sizeof tv;
+    CALL(getsockopt(t, SOL_SOCKET, SO_RCVTIMEO, &tv, &n));
+    printf("timeout %ld %ld\n", (long)tv.tv_sec, (long)tv.tv_usec);
+    char one;
+    n = 1;
+    CALL(getsockopt(t, SOL_SOCKET, SO_KEEPALIVE, &one, &n));
+    printf("short %d %d\n", one, n);
+    CALL(setsockopt(t, SOL_SOCKET, SO_KEEPALIVE, &one, 1));
+    CALL(setsockopt(t, SOL_SOCKET, 9999, &tv, sizeof tv));
+    CALL(setsockopt(t, 9999, 1, &tv, sizeof tv));
+    CALL(setsockopt(t, SOL_SOCKET, SO_KEEPALIVE, (void *)1, 4));
+    CALL(setsockopt(0, SOL_SOCKET, SO_KEEPALIVE, &tv, 4));
+    CALL(setsockopt(t, SOL_SOCKET, SO_TYPE, &tv, 4));
+    CALL(setsockopt(u, IPPROTO_TCP, TCP_NODELAY, &tv, 4));
+    n = 100;
+    struct tcp_info info;
+    CALL(getsockopt(l, IPPROTO_TCP, TCP_INFO, &info, &n));
+    printf("state %d length %d\n", info.tcpi_state, n);
+    return 0;
+}

@@ -1,0 +1,53 @@
+// static. AF_UNIX datagrams and seqpackets: boundaries, senders' names, truncation, a full queue, a gone receiver.
+#include "net.h"
+int main(void) {
+    int a = socket(AF_UNIX, SOCK_DGRAM, 0), b = socket(AF_UNIX, SOCK_DGRAM, 0);
+    struct sockaddr_un an = {AF_UNIX, "a"}, bn = {AF_UNIX, "b"}, from;
+    socklen_t n = sizeof from;
+    char t[100] = "";
+    CALL(bind(a, (sa)&an, sizeof an));
+    CALL(sendto(b, "unnamed", 7, 0, (sa)&an, sizeof an));
+    CALL(recvfrom(a, t, sizeof t, 0, (sa)&from, &n));
+    printf("length %d\n", n);
+    CALL(bind(b, (sa)&bn, sizeof bn));
+    CALL(sendto(b, "named", 5, 0, (sa)&an, sizeof an));
+    n = sizeof from;
+    CALL(recvfrom(a, t, sizeof t, 0, (sa)&from, &n));
+    printf("%s\n", from.sun_path);
+    CALL(sendto(b, "", 0, 0, (sa)&an, sizeof an));
+    CALL(sendto(b, "truncated", 9, 0, (sa)&an, sizeof an));
+    CALL(recv(a, t, sizeof t, 0));
+    CALL(recv(a, t, 4, 0));
+    CALL(recv(a, t, 4, MSG_DONTWAIT));
+    CALL(send(b, "x", 1, 0));
+    CALL(connect(b, (sa)&an, sizeof an));
+    CALL(send(b, "x", 1, 0));
+    close(a);
+    CALL(send(b, "x", 1, 0));
+    CALL(sendto(b, "x", 1, 0, (sa)&(struct sockaddr_un){AF_UNIX, "none"}, sizeof an));
+    int s[2];
+    CALL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s));
+    CALL(write(s[0], "first", 5));
+    CALL(write(s[0], "second", 6));
+    CALL(recv(s[1], t, 3, 0));
+    memset(t, 0, sizeof t);
+    CALL(recv(s[1], t, 20, 0));
+    printf("%s\n", t);
+    struct iovec v = {t, 2};
+    struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+    write(s[0], "third", 5);
+    CALL(recvmsg(s[1], &m, 0));
+    printf("flags %#x\n", m.msg_flags & ~MSG_CMSG_CLOEXEC);
+    close(s[0]);
+    CALL(recv(s[1], t, 20, 0));
+    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, s);
+    int count = 0;
+    while (send(s[0], "fill", 4, 0) == 4 && count < 100000) count++;
+    printf("%s after some: %d\n", name_of(errno), count >= 8);
+    struct pollfd p = {s[0], POLLOUT};
+    CALL(poll(&p, 1, 0));
+    while (recv(s[1], t, 10, 0) > 0) count--;
+    printf("all arrived %d\n", count == 0);
+    CALL(poll(&p, 1, 0));
+    return 0;
+}
