@@ -42,7 +42,7 @@ impl InodeData {
         // Two bits of seconds and thirty of nanoseconds stand in the part of a large inode.
         let moment = |at: usize, more: usize| {
             let seconds = i64::from(le32(raw, at) as i32);
-            let more = if usize::from(extra) + 128 >= more + 4 { le32(raw, more) } else { 0 };
+            let more = if extra + 128 >= more + 4 { le32(raw, more) } else { 0 };
             (seconds + (i64::from(more & 3) << 32), (more >> 2).min(999_999_999))
         };
         let modified = moment(0x10, 0x88);

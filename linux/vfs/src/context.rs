@@ -158,7 +158,7 @@ impl<'a> Context<'a> {
         follow: Follow,
         resolve: Resolve,
     ) -> Result<Location> {
-        Walker::start(self, base, path, resolve)?.to_end(follow)
+        Walker::start(self, base, path, resolve)?.walk_to_end(follow)
     }
 
     /// The directory of a path's last name, and that name; it need not exist. For `bind` of a socket and the like, use

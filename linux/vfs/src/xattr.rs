@@ -15,7 +15,9 @@ const TOTAL_MAX: usize = 128 * 1024;
 
 /// The attributes of an inode.
 #[derive(Default)]
-pub struct Xattrs(Mutex<Option<Box<BTreeMap<Box<[u8]>, Box<[u8]>>>>>);
+pub struct Xattrs(Mutex<Option<Box<Values>>>);
+
+type Values = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// Whether a value is to be new, or there before (`XATTR_CREATE`, `XATTR_REPLACE`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

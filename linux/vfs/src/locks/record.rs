@@ -104,8 +104,10 @@ pub fn lease(_: &OpenFile) -> Result<()> {
     Err(Errno::EINVAL)
 }
 
+type Wanted = (Arc<Locks>, Range, Flock);
+
 /// Which process waits for what.
-static WAITING: Mutex<BTreeMap<u64, (Arc<Locks>, Range, Flock)>> = Mutex::new(BTreeMap::new());
+static WAITING: Mutex<BTreeMap<u64, Wanted>> = Mutex::new(BTreeMap::new());
 
 /// A process waits as long as it has this.
 pub struct Waiting(u64);

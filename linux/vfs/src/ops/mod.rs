@@ -36,7 +36,7 @@ struct Last {
 impl Context<'_> {
     fn last(&self, base: Option<&Location>, path: &[u8]) -> Result<Last> {
         let mut walker = self.walker(base, path)?;
-        let name = walker.to_last()?;
+        let name = walker.walk_to_last()?;
         Ok(Last { directory: walker.at().clone(), name, must_be_directory: walker.must_be_directory })
     }
 

@@ -45,7 +45,7 @@ impl Context<'_> {
         }
         let follow = if flags.contains(OpenFlags::NOFOLLOW) { Follow::No } else { Follow::Yes };
         if !flags.contains(OpenFlags::CREAT) {
-            let place = Walker::start(self, base, path, how.resolve)?.to_end(follow)?;
+            let place = Walker::start(self, base, path, how.resolve)?.walk_to_end(follow)?;
             return self.open_place(&place, flags);
         }
         retry(|| self.open_or_create(base, path, flags, follow, how))
@@ -79,7 +79,7 @@ impl Context<'_> {
         let is_exclusive = flags.contains(OpenFlags::EXCL);
         let mut walker = Walker::start(self, base, path, how.resolve)?;
         loop {
-            let name = match walker.to_last()? {
+            let name = match walker.walk_to_last()? {
                 LastName::Normal(name) => name,
                 LastName::DotDot | LastName::Dot if is_exclusive => return Err(Errno::EEXIST),
                 // A directory, or what a link of `/proc` led to.
@@ -132,7 +132,7 @@ impl Context<'_> {
         flags: OpenFlags,
         how: &OpenHow,
     ) -> Result<Arc<OpenFile>> {
-        let directory = Walker::start(self, base, path, how.resolve)?.to_end(Follow::Yes)?;
+        let directory = Walker::start(self, base, path, how.resolve)?.walk_to_end(Follow::Yes)?;
         let above = directory.inode()?;
         if !above.is_directory() {
             return Err(Errno::ENOTDIR);
@@ -153,7 +153,7 @@ impl Context<'_> {
         let writes = flags.can_write() || flags.contains(OpenFlags::TRUNC);
         match mode.kind() {
             Mode::SYMLINK => return Err(Errno::ELOOP),
-            Mode::DIRECTORY if flags.can_write() || flags.contains(OpenFlags::CREAT) => {
+            Mode::DIRECTORY if writes || flags.contains(OpenFlags::CREAT) => {
                 return Err(Errno::EISDIR);
             }
             Mode::CHARACTER | Mode::BLOCK if place.mount().flags().contains(MountFlags::NO_DEV) => {

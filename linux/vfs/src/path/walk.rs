@@ -99,7 +99,7 @@ impl<'a, 'c> Walker<'a, 'c> {
     }
 
     /// Walks to the directory of the last name. That it can be searched has been checked.
-    pub(crate) fn to_last(&mut self) -> Result<LastName> {
+    pub(crate) fn walk_to_last(&mut self) -> Result<LastName> {
         loop {
             let rest = self.path.get(self.position..).unwrap_or_default();
             let slashes = rest.iter().take_while(|byte| **byte == b'/').count();
@@ -136,9 +136,9 @@ impl<'a, 'c> Walker<'a, 'c> {
     }
 
     /// Walks to the end of the path.
-    pub(crate) fn to_end(mut self, follow: Follow) -> Result<Location> {
+    pub(crate) fn walk_to_end(mut self, follow: Follow) -> Result<Location> {
         loop {
-            match self.to_last()? {
+            match self.walk_to_last()? {
                 LastName::Dot => {}
                 LastName::DotDot => self.up()?,
                 LastName::Normal(name) => {

@@ -3,6 +3,7 @@
 mod devices;
 mod locks;
 mod memory;
+mod model;
 mod mounts;
 mod names;
 mod overlay;

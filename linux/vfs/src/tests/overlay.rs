@@ -29,7 +29,7 @@ pub(super) fn cpio(items: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
-fn tree(items: &[(&str, &str)], is_read_only: bool) -> Arc<Tree> {
+pub(super) fn tree(items: &[(&str, &str)], is_read_only: bool) -> Arc<Tree> {
     let archive = fs::Archive::open(Arc::<[u8]>::from(cpio(items))).unwrap();
     let lower = Some(Lower::new(Arc::new(archive), None));
     Tree::new(Options { lower, is_read_only, ..Options::default() }).unwrap()

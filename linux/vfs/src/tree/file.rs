@@ -83,7 +83,8 @@ impl Node {
                 match self.fill(index, count, wanted, Ahead::Sequential) {
                     Err(errno) if done == 0 => return Err(errno),
                     Err(_) => break,
-                    Ok(()) => continue,
+                    Ok(None) => continue,
+                    Ok(frame) => pages[0] = Some(frame),
                 }
             }
             let end = done + len;
@@ -147,6 +148,7 @@ impl Node {
     /// The page of an index, to be written: it is kept from now on.
     pub(super) fn page_to_write(&self, index: u64) -> Result<Frame> {
         let content = self.content()?;
+        let mut kept = None;
         loop {
             let below = {
                 let mut content = content.lock();
@@ -173,8 +175,9 @@ impl Node {
                     }
                 }
             };
-            self.changed();
-            self.fill(index, 1, below, Ahead::Around)?;
+            drop(kept);
+            // Held until it is found in the next round, so that memory pressure does not take it in between.
+            kept = self.fill(index, 1, below, Ahead::Around)?;
         }
     }
 
@@ -182,20 +185,20 @@ impl Node {
         frame.inspect_err(|_| self.shared.uncharge(1))
     }
 
-    /// Gets pages from below, the one at `first` at least.
-    pub(super) fn fill(&self, first: u64, wanted: u64, below: Below, ahead: Ahead) -> Result<()> {
+    /// Gets pages from below, and gives the one at `index`, which memory pressure can not take as long as the caller has it; `None`
+    /// if it has been cut off meanwhile.
+    pub(super) fn fill(&self, index: u64, wanted: u64, below: Below, ahead: Ahead) -> Result<Option<Frame>> {
         let (content, lower) = (self.content()?, self.shared.lower.as_ref().ok_or(Errno::EIO)?);
-        if let Some(frame) = lower.frame(below.inode, first) {
-            // A page that is cut short has more of the file in memory than counts.
-            if (first + 1).saturating_mul(SIZE) <= below.len {
-                content.lock().set_clean(first, frame, true, below);
-                return Ok(());
-            }
+        // A page that is cut short has more of the file in memory than counts.
+        if (index + 1).saturating_mul(SIZE) <= below.len
+            && let Some(frame) = lower.frame(below.inode, index)
+        {
+            return Ok(content.lock().set_clean(index, frame, true, below).0);
         }
         let (first, count) = match ahead {
-            _ if lower.is_in_memory(below.inode) => (first, 1),
-            Ahead::Sequential => (first, content.lock().window(first, wanted, below)),
-            Ahead::Around => content.lock().around(first, below),
+            _ if lower.is_in_memory(below.inode) => (index, 1),
+            Ahead::Sequential => (index, content.lock().window(index, wanted, below)),
+            Ahead::Around => content.lock().around(index, below),
         };
         let start = first.checked_mul(SIZE).ok_or(Errno::EIO)?;
         let len = below.len.saturating_sub(start).min(count * SIZE) as usize;
@@ -209,19 +212,24 @@ impl Node {
                 more => read += more,
             }
         }
-        for (index, bytes) in (first..).zip(bytes.chunks(PAGE_SIZE)) {
-            let frame = match Frame::zeroed() {
-                Ok(frame) => frame,
-                // What was wanted first is there; the rest was only ahead.
-                Err(_) if index > first && ahead == Ahead::Sequential => break,
-                Err(errno) => return Err(errno),
-            };
-            frame.write(0, bytes);
-            if content.lock().set_clean(index, frame, false, below) {
-                reclaim::register(&self.this, index);
+        let keep = |at: u64| -> Result<Option<Frame>> {
+            let frame = Frame::zeroed()?;
+            let bytes = usize::try_from((at - first) * SIZE).ok().and_then(|start| bytes.get(start..));
+            frame.write(0, bytes.unwrap_or_default());
+            let (frame, is_new) = content.lock().set_clean(at, frame, false, below);
+            if is_new {
+                reclaim::register(&self.this, at);
+            }
+            Ok(frame)
+        };
+        let frame = keep(index)?;
+        for at in (first..first + count).filter(|at| *at != index) {
+            // The rest is only ahead.
+            if keep(at).is_err() {
+                break;
             }
         }
-        Ok(())
+        Ok(frame)
     }
 
     /// Cuts the file off, or extends it with zeroes.
@@ -366,18 +374,22 @@ impl Content {
         }
     }
 
-    /// Keeps a page from below unless it is known by now. What has been cut off meanwhile counts no more.
-    fn set_clean(&mut self, index: u64, frame: Frame, is_static: bool, read: Below) -> bool {
+    /// Keeps a page from below unless it is known by now; what is known then, and whether that is new. What has been cut off
+    /// meanwhile counts no more.
+    fn set_clean(&mut self, index: u64, frame: Frame, is_static: bool, read: Below) -> (Option<Frame>, bool) {
         let len = self.below.map_or(0, |below| below.len.min(read.len));
         let start = index * SIZE;
-        if self.pages.contains_key(&index) || start >= len || (is_static && start + SIZE > len) {
-            return false;
+        match self.pages.get(&index) {
+            Some(Page::Clean { frame, .. } | Page::Dirty(frame)) => return (Some(frame.clone()), false),
+            Some(Page::Hole) => return (None, false),
+            None if start >= len || (is_static && start + SIZE > len) => return (None, false),
+            None => {}
         }
         if len - start < SIZE {
             frame.zero((len - start) as usize, PAGE_SIZE);
         }
-        self.pages.insert(index, Page::Clean { frame, was_used: true, is_static });
-        true
+        self.pages.insert(index, Page::Clean { frame: frame.clone(), was_used: true, is_static });
+        (Some(frame), true)
     }
 
     /// A page becomes zeroes; whether it was a written one.

@@ -7,7 +7,7 @@ use linux_mm::{Frame, PAGE_SIZE, Pager};
 
 use super::Node;
 use super::content::From;
-use super::file::Ahead;
+use super::file::{Ahead, Fallocate};
 use crate::inode::Inode;
 
 impl Pager for Node {
@@ -26,7 +26,12 @@ impl Pager for Node {
                 }
             };
             match below {
-                Some(below) => self.fill(index, 1, below, Ahead::Around)?,
+                Some(below) => {
+                    let frame = self.fill(index, 1, below, Ahead::Around)?;
+                    if !for_write && frame.is_some() {
+                        return Ok(frame);
+                    }
+                }
                 None => {
                     // A hole gets a page even for a reader: who writes there later must be seen.
                     let frame = self.page_to_write(index)?;
@@ -53,6 +58,12 @@ impl Pager for Node {
     fn identity(&self) -> (u64, u64) {
         let stat = self.stat();
         (stat.dev, stat.ino)
+    }
+
+    fn remove(&self, first: u64, count: u64) -> Result<()> {
+        let size = PAGE_SIZE as u64;
+        let (offset, len) = (first.checked_mul(size), count.checked_mul(size));
+        self.fallocate(Fallocate::PunchHole, offset.ok_or(Errno::EINVAL)?, len.ok_or(Errno::EINVAL)?)
     }
 
     fn mapped_for_write(&self, is_mapped: bool) {
