@@ -98,8 +98,9 @@ impl File for EventFd {
     fn poll(&self) -> PollEvents {
         let count = *self.count.lock();
         let mut events = PollEvents::empty();
-        events.set(PollEvents::READABLE, count > 0);
-        events.set(PollEvents::WRITABLE, count < MAX);
+        // Only by these names, as in Linux.
+        events.set(PollEvents::IN, count > 0);
+        events.set(PollEvents::OUT, count < MAX);
         events
     }
 

@@ -276,12 +276,10 @@ impl Pipe {
         if slots < state.chunks.len() {
             return Err(Errno::EBUSY);
         }
-        let has_room_again = state.is_full() && slots > state.chunks.len();
         state.slots = slots;
         drop(state);
-        if has_room_again {
-            self.tell(Side::Write, PollEvents::WRITABLE);
-        }
+        // As Linux does, whether there is more room or less.
+        self.tell(Side::Write, PollEvents::empty());
         Ok(bytes)
     }
 

@@ -33,6 +33,17 @@ impl PipeEnd {
         }
     }
 
+    /// Opens the pipe again with other flags, as by a link of `/proc/PID/fd`. Waits for nobody.
+    pub fn reopen(&self, flags: OpenFlags) -> Result<Arc<Self>> {
+        let sides: &[Side] = match (flags.can_read(), flags.can_write()) {
+            (true, true) => &[Side::Read, Side::Write],
+            (true, false) => &[Side::Read],
+            (false, true) => &[Side::Write],
+            (false, false) => return Err(Errno::EINVAL),
+        };
+        Ok(Arc::new(Self::open(&self.pipe, sides, self.facts.clone())))
+    }
+
     /// No hang-up is to be told until somebody has had it open for writing since now.
     pub(crate) fn expect_writer(&mut self) {
         self.opened_before = Some(self.pipe.state.lock().write_opens);

@@ -135,7 +135,7 @@ impl File for TimerFd {
     }
 
     fn poll(&self) -> PollEvents {
-        if self.state.lock().ticks > 0 { PollEvents::READABLE } else { PollEvents::empty() }
+        if self.state.lock().ticks > 0 { PollEvents::IN } else { PollEvents::empty() }
     }
 
     fn queue(&self) -> Option<&WaitQueue> {

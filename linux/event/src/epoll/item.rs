@@ -152,7 +152,8 @@ impl Watcher for Notifier {
     fn notify(&self, events: PollEvents) {
         let item = &self.0;
         // A hint of nothing may be anything.
-        let is_wanted = events.is_empty() || !item.interest().matching(both_names(events)).is_empty();
+        let events = if events.is_empty() { PollEvents::all() } else { both_names(events) };
+        let is_wanted = !item.interest().matching(events).is_empty();
         if is_wanted && let Some(epoll) = item.epoll.upgrade() {
             epoll.enqueue(item);
         }

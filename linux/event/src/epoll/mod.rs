@@ -177,21 +177,14 @@ impl Epoll {
 
     /// Puts an item on the ready list if its file is ready now.
     fn look_at(&self, item: &Arc<Item>, file: &OpenFile) {
-        if item.interest().matching(file.file().poll()).is_empty() {
-            return;
+        if !item.interest().matching(file.file().poll()).is_empty() && self.push_back(item) {
+            self.queue.wake(PollEvents::READABLE);
         }
-        self.enqueue(item);
     }
 
-    /// Puts an item on the ready list and wakes who waits.
+    /// A file has told of a change: puts its item on the ready list and wakes who waits.
     fn enqueue(&self, item: &Arc<Item>) {
-        {
-            let mut inner = self.inner.lock();
-            // The list may hold each item once, so it can not grow beyond the number of items.
-            if item.mark_queued() {
-                inner.ready.push_back(item.clone());
-            }
-        }
+        self.push_back(item);
         self.queue.wake(PollEvents::READABLE);
     }
 
@@ -258,11 +251,14 @@ impl Epoll {
         Some(item)
     }
 
-    fn push_back(&self, item: &Arc<Item>) {
+    /// Puts an item at the end of the list, unless it is there: the list does not grow beyond the number of items.
+    fn push_back(&self, item: &Arc<Item>) -> bool {
         let mut inner = self.inner.lock();
-        if item.mark_queued() {
+        let is_new = item.mark_queued();
+        if is_new {
             inner.ready.push_back(item.clone());
         }
+        is_new
     }
 
     fn push_front(&self, item: Arc<Item>) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 mod epoll;
 mod pipe;
 mod poll;
+mod recorded;
 mod splice;
 mod timer;
 

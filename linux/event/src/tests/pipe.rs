@@ -212,6 +212,18 @@ fn opening_a_fifo_without_waiting() {
 }
 
 #[test]
+fn an_end_can_be_opened_again_the_other_way_round() {
+    let (reader, writer) = pair();
+    let again = reader.reopen(OpenFlags::WRONLY).unwrap();
+    drop(writer);
+    assert_eq!((write(&*again, b"x"), read(&*reader, 9)), (Ok(1), Ok(b"x".to_vec())));
+    assert_eq!(reader.poll(), PollEvents::empty());
+    drop(again);
+    assert_eq!(reader.poll(), PollEvents::HUP);
+    assert_eq!(reader.reopen(OpenFlags::PATH).map(|_| ()).err(), Some(Errno::EINVAL));
+}
+
+#[test]
 fn an_opening_that_is_given_up_leaves_no_reader() {
     let fifo = Fifo::new();
     drop(fifo.open(OpenFlags::empty(), facts()).unwrap());

@@ -61,7 +61,7 @@ fn select_answers_in_three_sets() {
 #[test]
 fn an_eventfd_counts() {
     let event = EventFd::new(3, Takes::Everything);
-    assert_eq!(event.poll(), PollEvents::READABLE | PollEvents::WRITABLE);
+    assert_eq!(event.poll(), PollEvents::IN | PollEvents::OUT);
     assert_eq!(write(&*event, &2u64.to_le_bytes()), Ok(8));
     assert_eq!(read(&*event, 8), Ok(5u64.to_le_bytes().to_vec()));
     assert_eq!(read(&*event, 8), Err(Errno::EAGAIN));
@@ -69,7 +69,7 @@ fn an_eventfd_counts() {
     assert_eq!(write(&*event, &[0; 7]), Err(Errno::EINVAL));
     assert_eq!(write(&*event, &u64::MAX.to_le_bytes()), Err(Errno::EINVAL));
     assert_eq!(write(&*event, &(u64::MAX - 1).to_le_bytes()), Ok(8));
-    assert_eq!(event.poll(), PollEvents::READABLE);
+    assert_eq!(event.poll(), PollEvents::IN);
     let one = 1u64.to_le_bytes();
     let mut source = SliceSource::new(&one);
     assert_eq!(event.write(0, &mut source, FLAGS), Err(Errno::EAGAIN));
@@ -83,5 +83,5 @@ fn a_semaphore_is_taken_one_by_one() {
     let one = 1u64.to_le_bytes().to_vec();
     assert_eq!((read(&*event, 8), read(&*event, 8)), (Ok(one.clone()), Ok(one)));
     assert_eq!(read(&*event, 8), Err(Errno::EAGAIN));
-    assert_eq!(event.poll(), PollEvents::WRITABLE);
+    assert_eq!(event.poll(), PollEvents::OUT);
 }
