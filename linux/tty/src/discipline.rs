@@ -218,6 +218,15 @@ impl Discipline {
         }
     }
 
+    /// Makes all that was typed a line, whatever its last byte; which, if it is 0, Linux takes for an end of file.
+    fn push_out(&mut self) {
+        self.cells.iter_mut().for_each(|cell| cell.ends = Ends::No);
+        if let Some(last) = self.cells.back_mut() {
+            last.ends = if last.byte == 0 { Ends::Eof } else { Ends::Line };
+        }
+        self.complete = self.cells.len();
+    }
+
     /// Throws away what was typed and not read.
     pub fn flush_input(&mut self) {
         self.cells.clear();
@@ -255,7 +264,10 @@ impl Discipline {
         let old = core::mem::replace(&mut self.termios, new);
         if (old.lflag ^ new.lflag) & ICANON != 0 {
             (self.is_literal, self.is_erasing) = (false, false);
-            self.complete = if new.is_canonical() { self.cells.len() } else { 0 };
+            self.complete = 0;
+            if new.is_canonical() {
+                self.push_out();
+            }
             effects.has_input = true;
         }
         if old.has_i(IXON) && !new.has_i(IXON) {
