@@ -11,7 +11,7 @@ use crate::{AddressSpace, Frame, PageTables, Pager, Prot, USER_END};
 /// Pages of a file that are mapped at once if they are in memory: an aligned block of so many.
 const FAULT_AROUND: u64 = 16;
 /// Fresh pages at once, at most, when a program goes through memory in order.
-const MAX_BATCH: u8 = 8;
+const MAX_BATCH: u8 = 16;
 
 /// How a page is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

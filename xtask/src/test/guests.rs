@@ -60,19 +60,20 @@ const FAULTS: &[(&str, &str)] = &[
 #[cfg(test)]
 const NOT_ALONE: &[&str] = &["failsafe"];
 
-/// Guests booted as dom0: the smoke test and the test of user mode on each Xen, and every fault.
+/// Guests booted as dom0: the smoke test, the tests of user mode and of address spaces on each Xen, and every fault.
 pub fn smoke(part: &mut Part) -> Result<()> {
     images::stage()?;
     let dir = workspace::target().join("smoke");
     fs::create_dir_all(&dir)?;
     // With symbols, as the crash test's backtraces want them.
-    for name in ["smoke", "usermode", "crash"] {
+    for name in ["smoke", "usermode", "memory", "crash"] {
         let linked = fs::read(cargo::elf_dir().join(name))?;
         fs::write(dir.join(name), image::build(&linked)?.elf)?;
     }
     for version in XenVersion::ALL {
         boot(part, &dir.join("smoke"), version, "", End::PoweredOff, "SUCCESS")?;
         boot(part, &dir.join("usermode"), version, "", End::PoweredOff, "SUCCESS")?;
+        boot(part, &dir.join("memory"), version, "", End::PoweredOff, "SUCCESS")?;
     }
     for (kind, text) in FAULTS {
         boot(part, &dir.join("crash"), XenVersion::default(), &format!("-- {kind}"), End::Crashed, text)?;
