@@ -63,7 +63,7 @@ pub(crate) fn evict(pages: usize) -> usize {
 
 fn evict_round(pages: usize, force: Force) -> usize {
     let mut evicted = 0;
-    let Some((mut id, mut address)) = SPACES.try_lock().map(|spaces| spaces.next) else { return 0 };
+    let (mut id, mut address) = SPACES.lock().next;
     let first = id;
     let mut has_wrapped = false;
     while evicted < pages {
@@ -86,15 +86,13 @@ fn evict_round(pages: usize, force: Force) -> usize {
             None => (space.id() + 1, 0),
         };
     }
-    if let Some(mut spaces) = SPACES.try_lock() {
-        spaces.next = (id, address);
-    }
+    SPACES.lock().next = (id, address);
     evicted
 }
 
 /// The first address space from a number on. What is about to be dropped is passed over.
 fn next_space(id: u64) -> Option<Arc<AddressSpace>> {
-    let spaces = SPACES.try_lock()?;
+    let spaces = SPACES.lock();
     let mut rest = spaces.all.range(id..).filter(|(_, (whose, _))| *whose == owner());
     rest.find_map(|(_, (_, space))| space.upgrade())
 }
