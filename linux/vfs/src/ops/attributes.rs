@@ -93,13 +93,7 @@ impl Context<'_> {
             }
         }
         let bits = mode.permissions();
-        let mut kept = bits;
-        if !mode.is_directory() {
-            kept &= !0o4000;
-            if bits & 0o010 != 0 {
-                kept &= !0o2000;
-            }
-        }
+        let kept = if mode.is_directory() { bits } else { super::without_privileges(bits) };
         let permissions = (kept != bits).then_some(kept);
         inode.change(&Changes { permissions, uid, gid, ..Changes::default() })?;
         inotify::tell(place.dentry(), event::ATTRIB);
@@ -154,6 +148,7 @@ impl Context<'_> {
         let result = inode.resize(len);
         inode.hooks().remove_writer();
         result?;
+        self.drop_privileges(&**inode)?;
         inotify::tell(place.dentry(), event::MODIFY);
         Ok(())
     }

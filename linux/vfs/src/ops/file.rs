@@ -24,6 +24,7 @@ impl Context<'_> {
             return Err(Errno::EFBIG);
         }
         regular.node().resize(len)?;
+        self.drop_privileges(&**regular.node())?;
         tell_modified(file);
         Ok(())
     }
@@ -56,6 +57,7 @@ impl Context<'_> {
             return Err(Errno::EFBIG);
         }
         regular.node().fallocate(what, offset as u64, len as u64)?;
+        self.drop_privileges(&**regular.node())?;
         tell_modified(file);
         Ok(())
     }

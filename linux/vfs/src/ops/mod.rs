@@ -14,7 +14,7 @@ mod xattr;
 use linux_base::{Credentials, Errno, Mode, Result};
 
 use crate::context::Context;
-use crate::inode::{Inode, NewInode};
+use crate::inode::{Changes, Inode, NewInode};
 use crate::path::{LastName, Location, walk_may as may};
 use crate::regular::is_owner;
 
@@ -60,6 +60,16 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// The content of a file has been changed by somebody who may not keep its set-user-ID and set-group-ID.
+    fn drop_privileges(&self, inode: &dyn Inode) -> Result<()> {
+        let bits = inode.access().0.permissions();
+        let kept = without_privileges(bits);
+        if kept == bits || self.credentials.can(CAP_FSETID) {
+            return Ok(());
+        }
+        inode.change(&Changes { permissions: Some(kept), ..Changes::default() })
+    }
+
     /// What a new inode in a directory looks like: the umask applies, and the directory may give its group.
     fn new_inode<'t>(&self, directory: &dyn Inode, mode: u32, rdev: u64, target: &'t [u8]) -> NewInode<'t> {
         let (above, _, above_gid) = directory.access();
@@ -78,9 +88,16 @@ impl Context<'_> {
     }
 }
 
+/// `CAP_FSETID`.
+const CAP_FSETID: u32 = 4;
+
+/// Permissions without set-user-ID, and without set-group-ID where that is not a mark of mandatory locks.
+fn without_privileges(bits: u32) -> u32 {
+    bits & !0o4000 & !if bits & 0o010 != 0 { 0o2000 } else { 0 }
+}
+
 /// Whether somebody may set set-group-ID for a group.
 fn keeps_group(credentials: &Credentials, gid: u32) -> bool {
-    const CAP_FSETID: u32 = 4;
     credentials.in_group(gid) || credentials.can(CAP_FSETID)
 }
 

@@ -191,6 +191,7 @@ impl Context<'_> {
                 inode.hooks().remove_writer();
             }
             result?;
+            self.drop_privileges(&**inode)?;
             if had > 0 {
                 inotify::tell(place.dentry(), event::MODIFY);
             }
