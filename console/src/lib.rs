@@ -99,6 +99,22 @@ impl<P: Platform, M: SharedMemory> Console<P, M> {
         self.try_write(b"");
     }
 
+    /// Writes what there is room for now, and returns how much: for who keeps the rest itself.
+    pub fn write_some(&self, text: &[u8]) -> usize {
+        text.len() - self.try_write(text).len()
+    }
+
+    /// Calls `look`, pumps, and waits for an event that came since before the call: for a thread that reads, and has more to write.
+    /// An error says that the console has ended.
+    pub fn wait_after(&self, look: impl FnOnce()) -> Result<(), PeerMisbehaved> {
+        self.output.borrow().check()?;
+        let seen = self.port.seq();
+        look();
+        self.pump();
+        self.port.wait(seen, None);
+        Ok(())
+    }
+
     /// Waits for the next event, the reader's or a typist's, and pumps: for a thread that does nothing else. Input stays
     /// in the ring. An error says that the console has ended.
     pub fn wait_drained(&self) -> Result<(), PeerMisbehaved> {

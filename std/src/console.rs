@@ -1,4 +1,5 @@
-//! The first console: the driver behind `print!`, and a thread that drains what did not fit at once.
+//! The first console: the driver behind `print!`, and a thread that drains what did not fit at once. What reads it too, as a
+//! terminal does, uses [`write_some`], [`read_some`] and [`serve`].
 
 use alloc::boxed::Box;
 
@@ -57,6 +58,29 @@ fn write_now(bytes: &[u8]) {
 fn drain() {
     let Some(console) = first() else { return };
     while console.wait_drained().is_ok() {}
+}
+
+/// Writes what there is room for, and returns how much. Without a console, in the smoke boot, all goes to Xen's.
+pub fn write_some(bytes: &[u8]) -> usize {
+    match first() {
+        Some(console) => console.write_some(bytes),
+        None => {
+            minios::console::write(bytes);
+            bytes.len()
+        }
+    }
+}
+
+/// Takes input that is there, and returns how many bytes. An error of the console's other end is like no input.
+pub fn read_some(into: &mut [u8]) -> usize {
+    first().map_or(0, |console| console.read(into).unwrap_or(0))
+}
+
+/// Calls `look` now and whenever there may be input, or room for output; returns when the console has ended, or if there is none.
+pub fn serve(mut look: impl FnMut()) {
+    look();
+    let Some(console) = first() else { return };
+    while console.wait_after(&mut look).is_ok() {}
 }
 
 /// Waits for the last words to be read.

@@ -29,7 +29,7 @@
 extern crate alloc;
 
 pub mod block;
-mod console;
+pub mod console;
 pub mod env;
 pub mod fs;
 pub mod io;

@@ -1,68 +1,200 @@
-//! The consoles as terminals.
+//! The consoles as terminals, `/dev/tty`, `/dev/console` and pseudo-terminals; and what terminals need of processes.
 
 use alloc::sync::Arc;
-use core::any::Any;
 
-use linux_base::file::IoFlags;
-use linux_base::{Errno, File, Mode, OpenFile, OpenFlags, Result, Sink, Source, Stat};
+use linux_base::stat::{DeviceNumber, Facts};
+use linux_base::{Credentials, Errno, File, OpenFlags, Result};
+use linux_task::signal::{SigInfo, Signal};
+use linux_tty::{Backend, Caller, JobControl, OpenedAs, Ptys, Tty};
+use linux_vfs::inode::OpenRequest;
+use linux_vfs::{DeviceKind, DeviceRegistry};
+use spin::Once;
 
-use crate::task::Task;
+use crate::host;
+use crate::signal;
+use crate::task::{Process, group, table};
 
-/// The console without a line discipline: what is written is printed.
-pub struct Plain;
+/// Major number of `tty`, `console` and `ptmx`.
+const TTY_AUX: u32 = 5;
+/// Major number of Xen's consoles, `hvc0` and so on.
+pub const HVC: u32 = 229;
+/// Major number of `/dev/pts/N`.
+const PTS: u32 = 136;
 
-impl File for Plain {
-    fn read(&self, _: u64, _: &mut dyn Sink, _: IoFlags) -> Result<usize> {
-        Ok(0)
+/// What terminals need of processes.
+struct Jobs;
+
+fn process() -> Option<Arc<Process>> {
+    host::current().map(|thread| thread.process().clone())
+}
+
+impl JobControl for Jobs {
+    fn caller(&self) -> Caller {
+        match process() {
+            Some(process) => Caller {
+                pid: process.pid() as i32,
+                group: process.group() as i32,
+                session: process.session() as i32,
+                terminal: process.terminal.lock().as_ref().map(|tty| tty.id()),
+            },
+            None => Caller { pid: 0, group: 0, session: 0, terminal: None },
+        }
     }
 
-    fn write(&self, _: u64, from: &mut dyn Source, _: IoFlags) -> Result<usize> {
-        let mut done = 0;
-        let mut bytes = [0; 256];
-        while from.left() > 0 {
-            match from.pull(&mut bytes) {
-                Ok(0) => break,
-                Ok(len) => {
-                    minios::console::write(bytes.get(..len).unwrap_or_default());
-                    done += len;
-                }
-                Err(errno) if done == 0 => return Err(errno),
-                Err(_) => break,
+    fn ignores(&self, signal: u32) -> bool {
+        let (Some(thread), Ok(signal)) = (host::current(), Signal::new(signal as i32)) else { return false };
+        let is_blocked = thread.signals.lock().mask.contains(signal);
+        let actions = thread.process().actions();
+        let is_ignored = actions.lock().get(signal).handler == linux_task::signal::Action::IGNORE;
+        is_blocked || is_ignored
+    }
+
+    fn is_orphaned(&self) -> bool {
+        process().is_none_or(|process| group::is_orphaned(process.group()))
+    }
+
+    fn is_admin(&self) -> bool {
+        host::current().is_none_or(|thread| thread.credentials().can(Credentials::CAP_SYS_ADMIN))
+    }
+
+    fn session_of(&self, group: i32) -> Option<i32> {
+        let group = u32::try_from(group).ok()?;
+        table::group(group).first().map(|process| process.session() as i32)
+    }
+
+    fn signal_group(&self, group: i32, signal: u32) {
+        if let (Ok(group), Ok(signal)) = (u32::try_from(group), Signal::new(signal as i32)) {
+            let _ = signal::send_to_group(group, SigInfo::kernel(signal));
+        }
+    }
+
+    fn signal_leader(&self, session: i32, signal: u32) {
+        let leader = u32::try_from(session).ok().and_then(table::process);
+        if let (Some(leader), Ok(signal)) = (leader, Signal::new(signal as i32)) {
+            let _ = signal::send(&leader, SigInfo::kernel(signal));
+        }
+    }
+
+    fn set_terminal(&self, session: i32, terminal: Option<Arc<Tty>>) {
+        for process in table::processes() {
+            if process.session() as i32 == session {
+                let old = core::mem::replace(&mut *process.terminal.lock(), terminal.clone());
+                drop(old);
             }
         }
-        Ok(done)
     }
 
-    fn stat(&self) -> Result<Stat> {
-        Ok(Stat {
-            mode: Mode(Mode::CHARACTER | 0o620),
-            rdev: 0x501,
-            nlink: 1,
-            blksize: 1024,
-            ..Stat::default()
-        })
-    }
-
-    fn ioctl(&self, _: u32, _: u64, _: &dyn linux_base::file::UserMemory) -> Result<i64> {
-        Err(Errno::ENOTTY)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_arc(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
-        self
+    fn leave_terminal(&self) {
+        if let Some(process) = process() {
+            let old = process.terminal.lock().take();
+            drop(old);
+        }
     }
 }
 
 /// The first console.
-pub fn first() -> Arc<dyn File> {
-    Arc::new(Plain)
+struct FirstConsole;
+
+impl Backend for FirstConsole {
+    fn output(&self, bytes: &[u8]) -> usize {
+        minios_std::console::write_some(bytes)
+    }
 }
 
-/// A session leader has ended.
-pub fn session_ended(_session: u32) {}
+static CONSOLE: Once<Arc<Tty>> = Once::new();
+static PSEUDO: Once<Arc<Ptys>> = Once::new();
 
-/// A file was opened: a terminal may become the controlling one.
-pub fn opened(_: &Task, _: &Arc<OpenFile>, _: OpenFlags) {}
+/// The first console.
+pub fn first() -> &'static Arc<Tty> {
+    CONSOLE
+        .call_once(|| Tty::new(DeviceNumber { major: HVC, minor: 0 }, Arc::new(FirstConsole), Arc::new(Jobs)))
+}
+
+/// The pseudo-terminals.
+pub fn ptys() -> &'static Arc<Ptys> {
+    PSEUDO.call_once(|| Ptys::new(Arc::new(Jobs)))
+}
+
+/// Has what is typed at the first console come to its terminal.
+pub fn start() {
+    let serve = || {
+        let tty = first();
+        minios_std::console::serve(|| {
+            tty.output_possible();
+            let mut bytes = [0; 256];
+            loop {
+                let len = minios_std::console::read_some(&mut bytes);
+                if len == 0 {
+                    break;
+                }
+                tty.received(bytes.get(..len).unwrap_or_default());
+            }
+        });
+    };
+    let thread = minios::thread::Builder::new("tty").stack_len(24 * 1024).spawn(serve);
+    if let Err(error) = thread {
+        log::warn!("the console has no input: {error}");
+    }
+}
+
+/// What `fstat` says of an open device: the facts of its node.
+fn facts(request: &OpenRequest<'_>) -> Option<Arc<dyn Facts>> {
+    let place = request.location.clone();
+    Some(Arc::new(move || Ok(place.inode()?.stat())))
+}
+
+/// Registers the terminals' devices.
+pub fn register(devices: &DeviceRegistry) {
+    let opener = |open: fn(&OpenRequest<'_>, DeviceNumber) -> Result<Arc<dyn File>>| Arc::new(open);
+    let character = DeviceKind::Character;
+    devices.register(
+        character,
+        TTY_AUX,
+        Some(0),
+        opener(|request, _| {
+            let tty = process().and_then(|process| process.terminal.lock().clone()).ok_or(Errno::ENXIO)?;
+            Ok(tty.open(request.flags, OpenedAs::Controlling, facts(request))?)
+        }),
+    );
+    devices.register(
+        character,
+        TTY_AUX,
+        Some(1),
+        opener(|request, _| Ok(first().open(request.flags, OpenedAs::Console, facts(request))?)),
+    );
+    devices.register(
+        character,
+        HVC,
+        Some(0),
+        opener(|request, _| Ok(first().open(request.flags, OpenedAs::Terminal, facts(request))?)),
+    );
+    devices.register(
+        character,
+        TTY_AUX,
+        Some(2),
+        opener(|request, _| {
+            let node = linux_tty::Node { uid: request.credentials.uid.fs, gid: 5, permissions: 0o620 };
+            Ok(ptys().open_master(node, facts(request))?)
+        }),
+    );
+    devices.register(
+        character,
+        PTS,
+        None,
+        opener(|request, number| Ok(ptys().open_slave(number.minor, request.flags)?)),
+    );
+}
+
+/// The first console for the first process, whose controlling terminal it becomes.
+pub fn open_for_init(session: u32) -> Result<Arc<dyn File>> {
+    first().become_terminal_of(session as i32, session as i32);
+    Ok(first().open(OpenFlags::RDWR, OpenedAs::Terminal, None)?)
+}
+
+/// A process that led a session has ended.
+pub fn session_ended(leader: &Process) {
+    let terminal = leader.terminal.lock().take();
+    if let Some(tty) = terminal {
+        tty.leader_exits(leader.pid() as i32);
+    }
+}

@@ -25,6 +25,7 @@ mod dispatch;
 mod file;
 mod host;
 mod memory;
+mod network;
 mod options;
 mod run;
 mod signal;

@@ -41,7 +41,7 @@ pub fn start() -> Result<(), String> {
     };
     let process = Arc::new(Process::new(pid, space.clone(), Arc::new(Mutex::default()), relations));
     let inherited = Inherited {
-        files: standard_files().map_err(memory)?,
+        files: Arc::new(Files::new()),
         fs: Arc::new(FsContext::new(vfs().root())),
         credentials: Arc::new(Credentials::root()),
         comm: b"init".to_vec(),
@@ -53,6 +53,9 @@ pub fn start() -> Result<(), String> {
     process.relations.lock().threads.insert(pid, thread.clone());
     table::add_process(&process);
     table::add_thread(&thread);
+    console::start();
+    let files = standard_files().map_err(memory)?;
+    drop(thread.set_files(Some(files)));
     let context = Context::new().map_err(|error| format!("the first process: {error}"))?;
     let theirs = thread.clone();
     let handle = minios::thread::Builder::new("init")
@@ -66,7 +69,7 @@ pub fn start() -> Result<(), String> {
 /// Standard input, output and error.
 fn standard_files() -> Result<Arc<Files>, Errno> {
     let files = Files::new();
-    let open = OpenFile::new(console::first(), OpenFlags::RDWR, b"/dev/console".to_vec());
+    let open = OpenFile::new(console::open_for_init(INIT)?, OpenFlags::RDWR, b"/dev/console".to_vec());
     for _ in 0..3 {
         files.insert(open.clone(), false, 0, 3)?;
     }

@@ -22,7 +22,7 @@ impl Task {
 
 /// A descriptor of a process has gone: so have the process's record locks on that file.
 pub fn closed(task: &Task, open: &Arc<OpenFile>) {
-    let _ = (task, open);
+    linux_vfs::locks::release_process(open, task.process().pid().into());
 }
 
 pub fn close(task: &mut Task, fd: i32) -> Result<()> {
@@ -120,7 +120,10 @@ pub fn ioctl(task: &mut Task, fd: i32, command: u32, argument: u64) -> Result<i6
         _ => {
             let memory: &dyn UserMemory = &**task.space();
             let result = open.file().ioctl(command, argument, memory);
-            crate::signal::restart::on_interrupt(result)
+            match result {
+                Err(Errno::ERESTART) => Err(crate::signal::restart::restartable()),
+                other => crate::signal::restart::on_interrupt(other),
+            }
         }
     }
 }

@@ -71,5 +71,8 @@ pub fn setsid(task: &mut Task) -> Result<u32> {
     let mut relations = process.relations.lock();
     relations.session = pid;
     relations.group = pid;
+    drop(relations);
+    let gone = process.terminal.lock().take();
+    drop(gone);
     Ok(pid)
 }

@@ -6,9 +6,10 @@ use linux_base::{Errno, OpenFile, OpenFlags, Result};
 use linux_mm::{UserSink, UserSource};
 use linux_task::signal::{SigInfo, Signal};
 
+use linux_tty::TtyFile;
 use linux_vfs::ops::Whence;
 
-use crate::file::{read_blocking, write_blocking};
+use crate::file::{read_blocking, wait_for, write_blocking};
 use crate::signal;
 use crate::task::Task;
 
@@ -31,7 +32,27 @@ fn read_to(open: &OpenFile, at: Option<u64>, mut sink: UserSink<'_>, rwf: u32) -
         return Err(Errno::EBADF);
     }
     sink.prepare(PREPARED)?;
+    if let Some(terminal) = open.downcast_arc::<TtyFile>() {
+        return read_terminal(open, &terminal, &mut sink);
+    }
     read_blocking(open, at, &mut sink, rwf)
+}
+
+/// Reads from a terminal, which may want to be asked only for some time (`VTIME`).
+fn read_terminal(open: &OpenFile, terminal: &TtyFile, sink: &mut UserSink<'_>) -> Result<usize> {
+    let started_ns = minios::time::now_ns();
+    loop {
+        let deadline = terminal.read_deadline(started_ns);
+        match wait_for(open, open.is_blocking(), deadline, || open.read(None, sink, 0)) {
+            Err(Errno::EAGAIN) if open.is_blocking() => {}
+            other => return other,
+        }
+        // Each byte that comes may move the deadline.
+        let now = minios::time::now_ns();
+        if terminal.read_deadline(started_ns).is_some_and(|deadline| now >= deadline) {
+            return terminal.read_whatever(sink);
+        }
+    }
 }
 
 fn write_from(

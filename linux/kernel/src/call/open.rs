@@ -1,8 +1,9 @@
 //! Opening files (`open(2)`, `openat2(2)`).
 
-use linux_base::{Errno, OpenFlags, Result};
-use linux_vfs::OpenHow;
+use linux_base::{Errno, Mode, OpenFlags, Result};
+use linux_socket::UnixName;
 use linux_vfs::path::Resolve;
+use linux_vfs::{Follow, Location, OpenHow};
 
 use crate::file::AT_FDCWD;
 use crate::task::Task;
@@ -14,7 +15,6 @@ fn open_how(task: &Task, dir: i32, path: u64, how: &OpenHow) -> Result<i32> {
     let path = task.path(path)?;
     let base = task.base(dir, &path)?;
     let open = task.asker().context().open_how(base.as_ref(), &path, how)?;
-    crate::console::opened(task, &open, how.flags);
     task.insert(open, how.flags.contains(OpenFlags::CLOEXEC))
 }
 
@@ -61,4 +61,26 @@ pub fn openat2(task: &mut Task, dir: i32, path: u64, how: u64, size: usize) -> R
         .ok_or(Errno::EINVAL)?;
     let resolve = Resolve::from_bits(resolve).ok_or(Errno::EINVAL)?;
     open_how(task, dir, path, &OpenHow { flags, mode, resolve })
+}
+
+/// Makes a socket's name, for `bind`. `EADDRINUSE` if there is something.
+pub fn make_socket(task: &Task, path: &[u8]) -> Result<UnixName> {
+    let place = task.asker().context().mknod(None, path, Mode::SOCKET | 0o777, 0);
+    let place = place.map_err(|errno| if errno == Errno::EEXIST { Errno::EADDRINUSE } else { errno })?;
+    name_of(&place)
+}
+
+/// Finds a socket's name, for `connect`. `ECONNREFUSED` if it is none, `EACCES` without permission to write.
+pub fn find_socket(task: &Task, path: &[u8]) -> Result<UnixName> {
+    let asker = task.asker();
+    let context = asker.context();
+    let place = context.walk(None, path, Follow::Yes)?;
+    context.access(&place, 2)?;
+    if place.inode()?.mode().kind() == Mode::SOCKET { name_of(&place) } else { Err(Errno::ECONNREFUSED) }
+}
+
+fn name_of(place: &Location) -> Result<UnixName> {
+    let inode = place.inode()?.clone();
+    let stat = inode.stat();
+    Ok(UnixName { id: (stat.dev, stat.ino), inode: inode.as_any_arc() })
 }

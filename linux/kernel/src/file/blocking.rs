@@ -13,6 +13,11 @@ pub fn wait_for<T>(
     deadline_ns: Option<u64>,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {
+    // A terminal has sent a signal to the caller, who is in the background.
+    let mut attempt = || match attempt() {
+        Err(Errno::ERESTART) => Err(restart::restartable()),
+        other => other,
+    };
     match attempt() {
         Err(Errno::EAGAIN) if is_blocking => {}
         other => return other,

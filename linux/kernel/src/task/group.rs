@@ -50,6 +50,6 @@ pub fn newly_orphaned(ended: &Arc<Process>) -> Vec<u32> {
 /// A process ends: if it leads a session, its terminal is nobody's any more.
 pub fn end_of_session(process: &Arc<Process>) {
     if process.session() == process.pid() {
-        crate::console::session_ended(process.pid());
+        crate::console::session_ended(process);
     }
 }

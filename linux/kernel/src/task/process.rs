@@ -41,6 +41,8 @@ pub struct Process {
     pub started_ns: u64,
     /// Alarms and timers.
     pub timers: Timers,
+    /// Its controlling terminal.
+    pub terminal: Mutex<Option<Arc<linux_tty::Tty>>>,
     /// Whether it has executed a program since it was forked (`setpgid` by the parent is refused then).
     pub has_executed: AtomicBool,
     /// A core dump would be allowed (`PR_SET_DUMPABLE`).
@@ -118,6 +120,7 @@ impl Process {
             times: Mutex::default(),
             started_ns: minios::time::now_ns(),
             timers: Timers::default(),
+            terminal: Mutex::new(None),
             has_executed: AtomicBool::new(false),
             is_dumpable: AtomicBool::new(true),
             is_subreaper: AtomicBool::new(false),
@@ -192,6 +195,8 @@ impl Process {
         let image = parent.image.lock().clone();
         *self.image.lock() = image;
         *self.nice.lock() = *parent.nice.lock();
+        let terminal = parent.terminal.lock().clone();
+        *self.terminal.lock() = terminal;
         *self.oom_adjustment.lock() = *parent.oom_adjustment.lock();
         self.is_dumpable.store(parent.is_dumpable.load(Ordering::Relaxed), Ordering::Relaxed);
     }

@@ -1,0 +1,281 @@
+//! Moving bytes between files (`sendfile(2)`, `splice(2)`, `tee(2)`, `vmsplice(2)`, `copy_file_range(2)`).
+
+use alloc::sync::Arc;
+
+use linux_base::io::{SliceSink, SliceSource};
+use linux_base::{Errno, OpenFile, OpenFlags, Result, Source};
+use linux_event::{Pipe, PipeEnd};
+use linux_mm::{UserSink, UserSource};
+
+use crate::file::{read_blocking, wait_for, write_blocking};
+use crate::task::Task;
+
+/// So much is moved at a time.
+const STEP: usize = 16 << 10;
+/// No call moves more.
+const MOST: usize = 0x7fff_f000;
+
+/// An offset that a program gives by a pointer; a null pointer is the file's own.
+fn read_offset(task: &Task, address: u64, open: &OpenFile) -> Result<Option<u64>> {
+    if address == 0 {
+        return Ok(None);
+    }
+    if !open.file().is_seekable() {
+        return Err(Errno::ESPIPE);
+    }
+    let offset = task.space().read_u64(address)?;
+    if i64::try_from(offset).is_err() { Err(Errno::EINVAL) } else { Ok(Some(offset)) }
+}
+
+fn write_offset(task: &Task, address: u64, offset: Option<u64>) -> Result<()> {
+    match offset {
+        Some(offset) if address != 0 => task.space().write_u64(address, offset),
+        _ => Ok(()),
+    }
+}
+
+/// Copies through a buffer of the kernel; what was read and cannot be written is not consumed.
+fn copy(
+    task: &Task,
+    source: &OpenFile,
+    from: &mut Option<u64>,
+    out: &OpenFile,
+    to: &mut Option<u64>,
+    count: usize,
+) -> Result<usize> {
+    let mut buffer = alloc::vec::Vec::new();
+    buffer.try_reserve_exact(STEP)?;
+    buffer.resize(STEP, 0);
+    let mut done = 0;
+    while done < count {
+        let step = (count - done).min(STEP);
+        let Some(bytes) = buffer.get_mut(..step) else { break };
+        let at = from.or_else(|| source.file().is_seekable().then(|| source.offset()));
+        let read = match read_blocking(source, at, &mut SliceSink::new(bytes), 0) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(_) if done > 0 => break,
+            Err(errno) => return Err(errno),
+        };
+        let mut left = SliceSource::new(bytes.get(..read).unwrap_or_default());
+        let written = write_blocking(out, *to, &mut left, 0);
+        let moved = match written {
+            Ok(moved) => moved,
+            Err(Errno::EPIPE) => {
+                let info = linux_task::signal::SigInfo::kernel(linux_task::signal::Signal::PIPE);
+                let _ = crate::signal::send_to_thread(&task.thread, info);
+                return if done > 0 { Ok(done) } else { Err(Errno::EPIPE) };
+            }
+            Err(_) if done > 0 => break,
+            Err(errno) => return Err(errno),
+        };
+        if let Some(at) = at {
+            match from {
+                Some(from) => *from = at + moved as u64,
+                None => source.set_offset(at + moved as u64),
+            }
+        }
+        if let Some(to) = to {
+            *to += moved as u64;
+        }
+        done += moved;
+        if moved < read || task.thread.is_interrupted() {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+pub fn sendfile(task: &mut Task, out: i32, source: i32, offset: u64, count: usize) -> Result<usize> {
+    let files = task.files()?;
+    let (source, out) = (files.get(source)?, files.get(out)?);
+    if !source.flags().can_read() || !out.flags().can_write() {
+        return Err(Errno::EBADF);
+    }
+    if !source.file().is_seekable() || out.flags().contains(OpenFlags::APPEND) {
+        return Err(Errno::EINVAL);
+    }
+    let mut from = read_offset(task, offset, &source)?;
+    let done = copy(task, &source, &mut from, &out, &mut None, count.min(MOST))?;
+    write_offset(task, offset, from)?;
+    Ok(done)
+}
+
+pub fn copy_file_range(
+    task: &mut Task,
+    source: i32,
+    source_offset: u64,
+    out: i32,
+    out_offset: u64,
+    len: usize,
+    flags: u32,
+) -> Result<usize> {
+    if flags != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let files = task.files()?;
+    let (source, out) = (files.get(source)?, files.get(out)?);
+    if !source.flags().can_read() || !out.flags().can_write() || out.flags().contains(OpenFlags::APPEND) {
+        return Err(Errno::EBADF);
+    }
+    for file in [&source, &out] {
+        let mode = file.file().stat()?.mode;
+        if mode.is_directory() {
+            return Err(Errno::EISDIR);
+        }
+        if !mode.is_regular() {
+            return Err(Errno::EINVAL);
+        }
+    }
+    let mut from = read_offset(task, source_offset, &source)?;
+    let mut to = read_offset(task, out_offset, &out)?;
+    let (first, second) = (from.unwrap_or(source.offset()), to.unwrap_or(out.offset()));
+    let is_same = {
+        let (one, other) = (source.file().stat()?, out.file().stat()?);
+        (one.dev, one.ino) == (other.dev, other.ino)
+    };
+    let len = len.min(MOST);
+    if is_same && first < second.saturating_add(len as u64) && second < first.saturating_add(len as u64) {
+        return Err(Errno::EINVAL);
+    }
+    let done = copy(task, &source, &mut from, &out, &mut to, len)?;
+    write_offset(task, source_offset, from)?;
+    write_offset(task, out_offset, to)?;
+    Ok(done)
+}
+
+const SPLICE_F_NONBLOCK: u32 = 2;
+const SPLICE_FLAGS: u32 = 0xf;
+
+fn reading(open: &OpenFile) -> Option<Result<Arc<Pipe>>> {
+    PipeEnd::reading(&**open.file()).map(|pipe| pipe.cloned())
+}
+
+fn writing(open: &OpenFile) -> Option<Result<Arc<Pipe>>> {
+    PipeEnd::writing(&**open.file()).map(|pipe| pipe.cloned())
+}
+
+pub fn splice(
+    task: &mut Task,
+    source: i32,
+    source_offset: u64,
+    out: i32,
+    out_offset: u64,
+    len: usize,
+    flags: u32,
+) -> Result<usize> {
+    if flags & !SPLICE_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    if len == 0 {
+        return Ok(0);
+    }
+    let files = task.files()?;
+    let (source, out) = (files.get(source)?, files.get(out)?);
+    if !source.flags().can_read() || !out.flags().can_write() {
+        return Err(Errno::EBADF);
+    }
+    let len = len.min(MOST);
+    let waits = flags & SPLICE_F_NONBLOCK == 0;
+    match (reading(&source), writing(&out)) {
+        (Some(from), Some(to)) => {
+            if source_offset != 0 || out_offset != 0 {
+                return Err(Errno::ESPIPE);
+            }
+            let (from, to) = (from?, to?);
+            if Arc::ptr_eq(&from, &to) {
+                return Err(Errno::EINVAL);
+            }
+            let is_blocking = waits && source.is_blocking() && out.is_blocking();
+            between(&source, &out, is_blocking, || to.splice_from_pipe(&from, len))
+        }
+        (Some(from), None) => {
+            if source_offset != 0 {
+                return Err(Errno::ESPIPE);
+            }
+            let mut to = read_offset(task, out_offset, &out)?;
+            let from = from?;
+            let moved = wait_for(&source, waits && source.is_blocking(), None, || {
+                from.splice_to(len, |chunks: &mut dyn Source| write_blocking(&out, to, chunks, 0))
+            })?;
+            to = to.map(|to| to + moved as u64);
+            write_offset(task, out_offset, to)?;
+            Ok(moved)
+        }
+        (None, Some(to)) => {
+            if out_offset != 0 {
+                return Err(Errno::ESPIPE);
+            }
+            let mut from = read_offset(task, source_offset, &source)?;
+            let to = to?;
+            let moved = wait_for(&out, waits && out.is_blocking(), None, || {
+                to.splice_from(len, |sink| {
+                    wait_for(&source, waits && source.is_blocking(), None, || source.read(from, sink, 0))
+                })
+            })?;
+            from = from.map(|from| from + moved as u64);
+            write_offset(task, source_offset, from)?;
+            Ok(moved)
+        }
+        (None, None) => Err(Errno::EINVAL),
+    }
+}
+
+/// Waits for both pipes: for bytes in one, for room in the other.
+fn between(
+    source: &OpenFile,
+    out: &OpenFile,
+    is_blocking: bool,
+    mut attempt: impl FnMut() -> Result<usize>,
+) -> Result<usize> {
+    use linux_base::wait::{Interruptible, wait_until};
+    match attempt() {
+        Err(Errno::EAGAIN) if is_blocking => {}
+        other => return other,
+    }
+    let (Some(first), Some(second)) = (source.file().queue(), out.file().queue()) else {
+        return Err(Errno::EAGAIN);
+    };
+    let outcome = wait_until(&[first, second], None, Interruptible::Yes, || match attempt() {
+        Err(Errno::EAGAIN) => None,
+        other => Some(other),
+    });
+    crate::signal::restart::on_interrupt(outcome)?
+}
+
+pub fn tee(task: &mut Task, source: i32, out: i32, len: usize, flags: u32) -> Result<usize> {
+    if flags & !SPLICE_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let files = task.files()?;
+    let (source, out) = (files.get(source)?, files.get(out)?);
+    let (Some(from), Some(to)) = (reading(&source), writing(&out)) else { return Err(Errno::EINVAL) };
+    let (from, to) = (from?, to?);
+    if Arc::ptr_eq(&from, &to) {
+        return Err(Errno::EINVAL);
+    }
+    if len == 0 {
+        return Ok(0);
+    }
+    let is_blocking = flags & SPLICE_F_NONBLOCK == 0 && source.is_blocking() && out.is_blocking();
+    between(&source, &out, is_blocking, || to.tee_from(&from, len.min(MOST)))
+}
+
+pub fn vmsplice(task: &mut Task, fd: i32, iov: u64, count: usize, flags: u32) -> Result<usize> {
+    if flags & !SPLICE_FLAGS != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let open = task.files()?.get(fd)?;
+    let is_blocking = open.is_blocking() && flags & SPLICE_F_NONBLOCK == 0;
+    if let Some(Ok(_)) = writing(&open) {
+        let mut source = UserSource::vector(task.space(), iov, count)?;
+        source.prepare(MOST)?;
+        return wait_for(&open, is_blocking, None, || open.write(None, &mut source, 0));
+    }
+    if let Some(Ok(_)) = reading(&open) {
+        let mut sink = UserSink::vector(task.space(), iov, count)?;
+        sink.prepare(MOST)?;
+        return wait_for(&open, is_blocking, None, || open.read(None, &mut sink, 0));
+    }
+    Err(Errno::EBADF)
+}
