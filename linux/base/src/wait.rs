@@ -17,6 +17,12 @@ pub trait Watcher: Send + Sync {
     /// Something changed. `events` are a hint of what; look again to be sure. Must not wait, and takes no lock that the caller
     /// of [`WaitQueue::wake`] may hold.
     fn notify(&self, events: PollEvents);
+
+    /// Whether somebody waits for what this watcher tells, so that an exclusive one is worth being told rather than another. An
+    /// epoll instance whose threads are all busy is not.
+    fn is_waiting(&self) -> bool {
+        true
+    }
 }
 
 struct Entry {
@@ -59,32 +65,46 @@ impl WaitQueue {
         Watch { queue: Arc::downgrade(&self.0), key }
     }
 
-    /// Tells all watchers, and of the exclusive ones the first; that one goes to the end of the line.
+    /// Tells all watchers, and of the exclusive ones the first for which somebody waits; that one goes to the end of the line.
     pub fn wake(&self, events: PollEvents) {
-        let mut told = Vec::new();
+        let (mut told, mut exclusive) = (Vec::new(), Vec::new());
         {
-            let mut inner = self.0.lock();
-            if inner.entries.is_empty() {
-                return;
-            }
-            let mut first_exclusive = None;
-            for (index, entry) in inner.entries.iter().enumerate() {
-                if entry.is_exclusive {
-                    if first_exclusive.is_some() {
-                        continue;
-                    }
-                    first_exclusive = Some(index);
+            let inner = self.0.lock();
+            match inner.entries.as_slice() {
+                [] => return,
+                // The usual case needs no memory.
+                [only] => {
+                    let watcher = only.watcher.clone();
+                    drop(inner);
+                    return watcher.notify(events);
                 }
-                told.push(entry.watcher.clone());
-            }
-            if let Some(index) = first_exclusive {
-                let entry = inner.entries.remove(index);
-                inner.entries.push(entry);
+                all => {
+                    for entry in all {
+                        let watcher = entry.watcher.clone();
+                        if entry.is_exclusive {
+                            exclusive.push((entry.key, watcher));
+                        } else {
+                            told.push(watcher);
+                        }
+                    }
+                }
             }
         }
         // Without the lock: a watcher may drop its watch.
+        if let Some((key, watcher)) = choose(exclusive) {
+            self.move_to_end(key);
+            told.push(watcher);
+        }
         for watcher in told {
             watcher.notify(events);
+        }
+    }
+
+    fn move_to_end(&self, key: u64) {
+        let mut inner = self.0.lock();
+        if let Some(index) = inner.entries.iter().position(|entry| entry.key == key) {
+            let entry = inner.entries.remove(index);
+            inner.entries.push(entry);
         }
     }
 
@@ -100,6 +120,16 @@ impl WaitQueue {
     pub fn is_watched(&self) -> bool {
         !self.0.lock().entries.is_empty()
     }
+}
+
+/// The first for which somebody waits, or the first.
+fn choose(mut exclusive: Vec<(u64, Arc<dyn Watcher>)>) -> Option<(u64, Arc<dyn Watcher>)> {
+    let place = match exclusive.len() {
+        0 => return None,
+        1 => 0,
+        _ => exclusive.iter().position(|(_, watcher)| watcher.is_waiting()).unwrap_or(0),
+    };
+    Some(exclusive.swap_remove(place))
 }
 
 /// A place in a [`WaitQueue`]; dropping it ends the watching.
@@ -190,11 +220,15 @@ mod tests {
     use core::sync::atomic::AtomicUsize;
 
     #[derive(Default)]
-    struct Count(AtomicUsize);
+    struct Count(AtomicUsize, AtomicBool);
 
     impl Watcher for Count {
         fn notify(&self, _: PollEvents) {
             self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn is_waiting(&self) -> bool {
+            !self.1.load(Ordering::Relaxed)
         }
     }
 
@@ -229,6 +263,20 @@ mod tests {
         assert_eq!(counts.iter().map(|count| count.get()).collect::<Vec<_>>(), [1, 1, 2]);
         queue.wake_all(PollEvents::HUP);
         assert_eq!(counts.iter().map(|count| count.get()).collect::<Vec<_>>(), [2, 2, 3]);
+    }
+
+    #[test]
+    fn an_exclusive_watcher_that_is_busy_is_left_out_unless_all_are() {
+        let queue = WaitQueue::new();
+        let counts: Vec<_> = (0..2).map(|_| Arc::new(Count::default())).collect();
+        let _watches: Vec<_> = counts.iter().map(|count| queue.watch_exclusively(count.clone())).collect();
+        counts[0].1.store(true, Ordering::Relaxed);
+        queue.wake(PollEvents::IN);
+        queue.wake(PollEvents::IN);
+        assert_eq!((counts[0].get(), counts[1].get()), (0, 2));
+        counts[1].1.store(true, Ordering::Relaxed);
+        queue.wake(PollEvents::IN);
+        assert_eq!((counts[0].get(), counts[1].get()), (1, 2));
     }
 
     #[test]
