@@ -158,6 +158,10 @@ impl Watcher for Notifier {
             epoll.enqueue(item);
         }
     }
+
+    fn is_waiting(&self) -> bool {
+        self.0.epoll.upgrade().is_some_and(|epoll| epoll.is_waited_for())
+    }
 }
 
 /// Whoever tells of one name of an event means the other too.

@@ -242,6 +242,11 @@ impl Epoll {
         false
     }
 
+    /// Whether a thread waits for it now, or somebody polls it.
+    fn is_waited_for(&self) -> bool {
+        self.queue.is_watched()
+    }
+
     /// Takes the first item off the list. From now on a change of its file puts it there again, so nothing is lost between
     /// here and looking at the file.
     fn pop_ready(&self) -> Option<Arc<Item>> {

@@ -184,6 +184,22 @@ fn a_hang_up_is_told_unasked() {
 }
 
 #[test]
+fn an_exclusive_event_wakes_one_instance_that_is_waited_for() {
+    let instances: Vec<_> = (0..3).map(|_| Epoll::new()).collect();
+    let (event_fd, file) = eventfd();
+    for epoll in &instances {
+        epoll.control(3, &file, Control::Add(event(IN | EPOLLEXCLUSIVE, 1))).unwrap();
+    }
+    let woken: Vec<_> = (0..2).map(|_| Arc::new(Count::default())).collect();
+    let _watches = [0, 1].map(|at| instances[at + 1].queue().unwrap().watch(woken[at].clone()));
+    event_fd.add(1).unwrap();
+    event_fd.add(1).unwrap();
+    // Nobody waits for the first.
+    assert_eq!((woken[0].take(), woken[1].take()), (1, 1));
+    assert_eq!((collect(&instances[0], 8), collect(&instances[1], 8)), (vec![], vec![(IN, 1)]));
+}
+
+#[test]
 fn instances_can_be_nested_but_not_in_circles() {
     let instances: Vec<_> = (0..6).map(|_| Epoll::new()).collect();
     let files: Vec<_> = instances.iter().map(|epoll| open(epoll.clone(), OpenFlags::RDWR)).collect();
