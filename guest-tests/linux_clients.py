@@ -354,9 +354,12 @@ class Console:
                 except OSError:
                     assert re.search(pattern, self.text, re.M), f"the console ended before {pattern!r}: {self.text[-300:]!r}"
 
-    def command(self, line, pattern, limit=15):
+    def command(self, line, pattern, prompt=True):
+        """Types a line and waits for what matches, and for the next prompt."""
         self.type(line + "\n")
-        return self.expect(pattern, limit)
+        self.expect(pattern)
+        if prompt:
+            self.expect(PROMPT)
 
 
 PROMPT = r"bash-guest[^\n]*[#$] $"
@@ -368,19 +371,21 @@ def bash_session(domain):
             console.type("\n")
             console.expect(PROMPT, 30)
             console.command("echo $((6 * 7))-$BASH_VERSION", r"^42-5\.\d")
-            console.command("ls / | sort | tr '\\n' ' '", r"bin dev etc")
+            console.command("ls / | sort | tr '\\n' ' '", r"^bin( boot)? dev etc")
             console.command("seq 1 1000 | grep 7 | wc -l", r"^271$")
             console.command("for i in a b c; do echo $i > /tmp/$i; done; cat /tmp/[abc] | tac | tr -d '\\n'; echo .", r"^cba\.$")
             console.command("sleep 100 & jobs", r"\[1\]\+? +Running")
             console.command("kill %1; wait; echo gone $?", r"^gone \d+$")
-            console.command("sleep 100", r"sleep 100")
+            console.command("sleep 100", r"sleep 100", prompt=False)
             time.sleep(0.5)
             console.type("\x03")
+            console.expect(PROMPT)
             console.command("echo status $?", r"^status 130$")
-            console.command("sleep 50", r"sleep 50")
+            console.command("sleep 50", r"sleep 50", prompt=False)
             time.sleep(0.5)
             console.type("\x1a")
             console.expect(r"Stopped +sleep 50")
+            console.expect(PROMPT)
             console.command("bg; kill %%; tty; stty size >/dev/null && echo size", r"^size$")
             console.command("(exit 3); echo $?", r"^3$")
             console.command("exec 3<>/tmp/x; echo data >&3; wc -c </tmp/x; exec 3>&-", r"^5$")
