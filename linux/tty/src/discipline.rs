@@ -69,8 +69,19 @@ impl Discipline {
         self.cells.len() < BUFFER - 1 || (self.termios.is_canonical() && self.complete == 0)
     }
 
+    /// Has memory for a whole buffer, once something is typed. Without it nothing is taken.
+    fn has_memory(&mut self) -> bool {
+        // A byte may be doubled (`PARMRK`).
+        let wanted = BUFFER + 2;
+        self.cells.capacity() >= wanted
+            || self.cells.try_reserve_exact(wanted.saturating_sub(self.cells.len())).is_ok()
+    }
+
     /// Takes typed bytes, as many as there is room for, and returns how many.
     pub fn receive(&mut self, bytes: &[u8], effects: &mut Effects) -> usize {
+        if !self.has_memory() {
+            return 0;
+        }
         if self.termios.is_transparent() && !self.is_literal && self.output.stopped.is_none() {
             let room = (BUFFER - 1).saturating_sub(self.cells.len());
             let len = bytes.len().min(room);

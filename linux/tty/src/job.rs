@@ -7,6 +7,12 @@ use linux_base::{Errno, Result};
 
 use crate::tty::Tty;
 
+/// `ERESTARTSYS` of Linux, which no program sees: a signal has been sent to the caller. The call is made again when it goes on,
+/// or `EINTR` if a handler without `SA_RESTART` ran.
+pub fn restart() -> Errno {
+    Errno::from_number(512)
+}
+
 /// Which terminal, among all.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TtyId(pub(crate) u64);
@@ -74,7 +80,7 @@ impl Tty {
         caller.terminal == Some(self.id())
     }
 
-    /// Whether the caller may read. A group in the background is stopped (`ERESTART`: try again when it goes on, or `EINTR`), or
+    /// Whether the caller may read. A group in the background is stopped ([`restart`]), or
     /// gets `EIO` if nobody could continue it.
     pub(crate) fn check_read(&self) -> Result<()> {
         self.check(SIGTTIN)
@@ -99,7 +105,7 @@ impl Tty {
             return Err(Errno::EIO);
         }
         jobs.signal_group(caller.group, signal);
-        Err(Errno::ERESTART)
+        Err(restart())
     }
 
     /// Makes it the controlling terminal of the caller's session if that has none: what `open` does without `O_NOCTTY`.

@@ -8,10 +8,10 @@
 //! | [`job`] | [`JobControl`]: what terminals need of processes; sessions, foreground and background |
 //! | [`termios`] | [`Termios`], [`WindowSize`] |
 //! | `discipline`, `edit`, `read`, `output` | the line discipline `N_TTY`, free of locks and processes |
+//! | `traffic` | bytes on their way through a terminal |
 //! | `ioctl` | `ioctl_tty(2)` |
 //!
-//! Nothing here blocks. `ERESTART` means that a signal has been sent to the caller: handle it, then call again or return
-//! `EINTR`, as for any interrupted call.
+//! Nothing here blocks. [`job::restart`] means that a signal has been sent to the caller.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod pty;
 pub mod ptys;
 mod read;
 pub mod termios;
+mod traffic;
 pub mod tty;
 pub mod tty_file;
 

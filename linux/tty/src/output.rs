@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 
+use linux_base::Result;
 use linux_base::abi::general::*;
 
 use crate::termios::Termios;
@@ -30,6 +31,8 @@ pub enum Stopped {
     Called,
 }
 
+/// What one byte becomes at most: a tab, spaces.
+const LONGEST: usize = 8;
 /// Output up to which echoes are added; what is typed then is not shown.
 const MAX_ECHO: usize = 32 * 1024;
 
@@ -47,6 +50,11 @@ impl Output {
     /// Sends bytes of a program that need no processing.
     pub fn write_raw(&mut self, bytes: &[u8]) {
         self.ready.extend(bytes);
+    }
+
+    /// Makes room for what `len` bytes of a program may become.
+    pub fn reserve(&mut self, len: usize) -> Result<()> {
+        Ok(self.ready.try_reserve(len * LONGEST)?)
     }
 
     /// Sends a byte of an echo.
@@ -72,7 +80,9 @@ impl Output {
         held: &'a mut VecDeque<u8>,
         ready: &'a mut VecDeque<u8>,
     ) -> Option<&'a mut VecDeque<u8>> {
-        Some(if stopped.is_some() { held } else { ready }).filter(|to| to.len() < MAX_ECHO)
+        let to = if stopped.is_some() { held } else { ready };
+        let has_room = to.len() < MAX_ECHO && to.try_reserve(LONGEST).is_ok();
+        has_room.then_some(to)
     }
 
     /// Goes one column back without sending anything.

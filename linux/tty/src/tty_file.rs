@@ -88,9 +88,9 @@ impl TtyFile {
         self.tty.read(into, content)
     }
 
-    /// Whether the terminal has hung up since it was opened.
+    /// Whether the terminal has hung up since it was opened; `/dev/console` never does.
     fn is_dead(&self) -> bool {
-        self.tty.state.lock().generation != self.generation
+        self.opened_as != OpenedAs::Console && self.tty.state.lock().generation != self.generation
     }
 }
 

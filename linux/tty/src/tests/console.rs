@@ -50,6 +50,9 @@ fn typed_lines_are_echoed_to_the_device() {
     file.tty().leader_exits(10);
     assert_eq!(jobs.log(), ["HUP to group 11", "CONT to group 11"]);
     assert_eq!(write(&*file, "next"), Ok(4));
+    let other = file.tty().open(OpenFlags::RDWR, OpenedAs::Terminal, None).unwrap();
+    file.tty().hang_up();
+    assert_eq!((write(&*file, "next"), write(&*other, "next")), (Ok(4), Err(Errno::EIO)));
 }
 
 #[test]
