@@ -374,6 +374,11 @@ impl<D: Device> Stack<D> {
         self.core.set_corked(id, corked)
     }
 
+    /// Nobody will read: once our side has ended too, what still comes in resets the connection.
+    pub fn tcp_refuse(&mut self, id: TcpId) -> Result<()> {
+        self.core.refuse(id)
+    }
+
     /// Sets who is told of each change: more to read, room after [`Error::WouldBlock`] or a state without room, another
     /// state of the connection.
     pub fn tcp_observe(&mut self, id: TcpId, observer: Arc<dyn Observer>) -> Result<()> {

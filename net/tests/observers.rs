@@ -135,3 +135,40 @@ fn datagrams_are_seen_in_place_and_their_observer_is_told() {
     assert_eq!(log.take(), [Change::State]);
     assert_eq!(sim.stacks[1].udp_take_error(client), Ok(Some(Error::ConnectionRefused)));
 }
+
+#[test]
+fn the_end_of_a_connection_that_was_let_go_is_acknowledged_at_once() {
+    for early in [true, false] {
+        let mut sim = Sim::new(2, 1);
+        let listener = sim.stacks[0].tcp_listen(any(80), 4, TcpOptions::default()).unwrap();
+        let c = sim.stacks[1].tcp_connect(at(1, 80), TcpOptions::default()).unwrap();
+        sim.run_for(S);
+        let (s, _) = sim.stacks[0].tcp_try_accept(listener).unwrap();
+        sim.stacks[0].tcp_close(s).unwrap();
+        sim.run_for(if early { 5 * MS } else { S });
+        sim.stacks[1].tcp_shutdown_write(c).unwrap();
+        sim.run_for(30 * MS);
+        assert!(sim.stacks[1].tcp_state(c).unwrap().closed, "early: {early}");
+        assert_eq!(sim.stacks[0].tcp_counts(), (0, 1));
+    }
+}
+
+#[test]
+fn what_comes_in_after_both_halves_were_shut_down_resets() {
+    let mut sim = Sim::new(2, 1);
+    let listener = sim.stacks[0].tcp_listen(any(80), 4, TcpOptions::default()).unwrap();
+    let c = sim.stacks[1].tcp_connect(at(1, 80), TcpOptions::default()).unwrap();
+    sim.run_for(S);
+    let (s, _) = sim.stacks[0].tcp_try_accept(listener).unwrap();
+    sim.stacks[0].tcp_refuse(s).unwrap();
+    sim.stacks[1].tcp_try_write(c, b"still taken").unwrap();
+    sim.run_for(S);
+    assert_eq!(sim.stacks[0].tcp_state(s).unwrap().readable, 11);
+    sim.stacks[0].tcp_try_read(s, &mut [0; 20]).unwrap();
+    sim.stacks[0].tcp_shutdown_write(s).unwrap();
+    sim.run_for(S);
+    sim.stacks[1].tcp_try_write(c, b"refused").unwrap();
+    sim.run_for(S);
+    assert_eq!(sim.stacks[0].tcp_try_read(s, &mut [0; 20]), Err(Error::ConnectionReset));
+    assert_eq!(sim.stacks[1].tcp_error(c), Ok(Some(Error::ConnectionReset)));
+}

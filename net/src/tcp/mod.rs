@@ -103,6 +103,8 @@ pub(crate) struct Tcp {
     queued: usize,
     /// The peer has ended its side.
     ended: bool,
+    /// Once our side has ended too, what still comes in is answered with a reset.
+    refuses: bool,
     /// Small segments are held back.
     corked: bool,
     options: TcpOptions,
@@ -194,6 +196,7 @@ impl Core {
             wants_room: false,
             queued: 0,
             ended: false,
+            refuses: false,
             corked: false,
             options: *options,
             limit: None,

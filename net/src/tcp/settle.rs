@@ -70,8 +70,9 @@ impl Core {
                 if state == State::Closed && socket.remote_endpoint().is_none() {
                     return self.free_tcp(index);
                 }
-                // Only the clock holds it: nothing is left to acknowledge.
-                let quiet = deadline.is_some_and(|at| at > now + Duration::from_secs(1));
+                // Only the clock holds it: nothing is left to acknowledge. A frame's acknowledgement is still to be sent.
+                let quiet =
+                    cause == Cause::Clock && deadline.is_some_and(|at| at > now + Duration::from_secs(1));
                 if state == State::TimeWait && quiet && !dirty {
                     let key = tcp.key;
                     self.free_tcp(index);
@@ -91,7 +92,17 @@ impl Core {
             tcp.wake_tx();
         }
         let queued = socket.recv_queue();
-        let more = core::mem::replace(&mut tcp.queued, queued) < queued;
+        let queued_before = core::mem::replace(&mut tcp.queued, queued);
+        let more = queued_before < queued;
+        if more && tcp.refuses && matches!(state, State::FinWait1 | State::FinWait2) {
+            if queued_before == 0 {
+                let _ = socket.recv(|data| (data.len(), ()));
+            }
+            socket.abort();
+            (tcp.seen, tcp.error) = (State::Closed, Some(Error::ConnectionReset));
+            tcp.observer.tell(Change::State);
+            return self.touch(index);
+        }
         let quiet = [State::FinWait1, State::FinWait2, State::TimeWait, State::LastAck, State::Closing];
         if state != before && !(quiet.contains(&before) && quiet.contains(&state)) {
             tcp.wants_room = false;

@@ -228,6 +228,14 @@ impl Core {
         Ok(())
     }
 
+    /// Has what comes in reset the connection, once our side has ended too.
+    pub(crate) fn refuse(&mut self, id: TcpId) -> Result<()> {
+        self.with_tcp(id, |_, tcp| {
+            tcp.refuses = true;
+            Ok(())
+        })
+    }
+
     /// Sets who is told of changes.
     pub(crate) fn observe_tcp(&mut self, id: TcpId, observer: Arc<dyn Observer>) -> Result<()> {
         self.with_tcp(id, |socket, tcp| {
