@@ -21,6 +21,7 @@ mod address;
 pub mod caller;
 mod control;
 mod ioctl;
+mod netlink;
 mod network;
 mod numbers;
 mod options;

@@ -74,6 +74,7 @@ pub trait Net {
     fn tcp_set_corked(&mut self, id: TcpId, corked: bool) -> Result<()>;
     fn tcp_set_options(&mut self, id: TcpId, change: &mut dyn FnMut(&mut TcpOptions)) -> Result<TcpOptions>;
     fn tcp_shutdown_write(&mut self, id: TcpId) -> Result<()>;
+    fn tcp_refuse(&mut self, id: TcpId) -> Result<()>;
     fn tcp_close(&mut self, id: TcpId) -> Result<()>;
     fn tcp_abort(&mut self, id: TcpId) -> Result<()>;
 
@@ -185,6 +186,10 @@ impl<D: Device> Net for Stack<D> {
 
     fn tcp_shutdown_write(&mut self, id: TcpId) -> Result<()> {
         Stack::tcp_shutdown_write(self, id)
+    }
+
+    fn tcp_refuse(&mut self, id: TcpId) -> Result<()> {
+        Stack::tcp_refuse(self, id)
     }
 
     fn tcp_close(&mut self, id: TcpId) -> Result<()> {

@@ -12,6 +12,7 @@ use net::{Change, Observer};
 
 use crate::address::Address;
 use crate::caller::Caller;
+use crate::netlink::Netlink;
 use crate::numbers::*;
 use crate::options::{Kind, Options, special::Peer};
 use crate::sockets::Sockets;
@@ -37,6 +38,7 @@ pub(crate) enum Inner {
     Tcp(Tcp),
     Udp(Udp),
     Unix(Arc<End>),
+    Netlink(Netlink),
 }
 
 /// What `recvmsg` gives.
@@ -205,6 +207,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.bind(self, caller, address),
             Inner::Udp(udp) => udp.bind(self, caller, address),
             Inner::Unix(end) => end.bind(caller, address),
+            Inner::Netlink(netlink) => netlink.bind(self, caller, address),
         }
     }
 
@@ -237,6 +240,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.connect(self, caller, address),
             Inner::Udp(udp) => udp.connect(self, caller, address),
             Inner::Unix(end) => end.connect(caller, address),
+            Inner::Netlink(netlink) => netlink.connect(self, caller, address),
         }
     }
 
@@ -254,6 +258,7 @@ impl Socket {
             Inner::Tcp(tcp) => Ok(tcp.name(self)),
             Inner::Udp(udp) => Ok(udp.name(self)),
             Inner::Unix(end) => Ok(end.name()),
+            Inner::Netlink(netlink) => Ok(netlink.name()),
         }
     }
 
@@ -263,6 +268,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.peer_name(self),
             Inner::Udp(udp) => udp.peer_name(self),
             Inner::Unix(end) => end.peer_name(),
+            Inner::Netlink(netlink) => Ok(netlink.peer_name()),
         }
     }
 
@@ -283,6 +289,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.send(self, from, flags),
             Inner::Udp(udp) => udp.send(self, caller, from, to, control, flags),
             Inner::Unix(end) => end.send(self, caller, from, to, control),
+            Inner::Netlink(netlink) => netlink.send(self, caller, from, to),
         }
     }
 
@@ -305,6 +312,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.receive(self, into, flags).map(Received::bytes),
             Inner::Udp(udp) => udp.receive(self, into, control_room, flags),
             Inner::Unix(end) => end.receive(self, Some(caller), into, control_room, flags),
+            Inner::Netlink(netlink) => netlink.receive(self, into, control_room, flags),
         }
     }
 
@@ -317,6 +325,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.shutdown(self, how),
             Inner::Udp(udp) => udp.shutdown(self, how),
             Inner::Unix(end) => end.shutdown(how),
+            Inner::Netlink(_) => Err(Errno::EOPNOTSUPP),
         }
     }
 
@@ -326,6 +335,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.take_error(self),
             Inner::Udp(udp) => udp.take_error(self),
             Inner::Unix(end) => end.take_error(),
+            Inner::Netlink(_) => None,
         }
     }
 
@@ -377,6 +387,7 @@ impl Socket {
             Inner::Tcp(tcp) => tcp.readable(self),
             Inner::Udp(udp) => Ok(udp.readable(self)),
             Inner::Unix(end) => end.readable(),
+            Inner::Netlink(netlink) => Ok(netlink.readable()),
         }
     }
 
@@ -384,7 +395,7 @@ impl Socket {
     fn unsent(&self) -> usize {
         match &self.inner {
             Inner::Tcp(tcp) => tcp.unsent(self),
-            Inner::Udp(_) => 0,
+            Inner::Udp(_) | Inner::Netlink(_) => 0,
             Inner::Unix(end) => end.unsent(),
         }
     }
@@ -396,6 +407,7 @@ impl File for Socket {
             Inner::Tcp(tcp) => tcp.receive(self, into, 0),
             Inner::Udp(udp) => udp.receive(self, into, 0, 0).map(|received| received.len),
             Inner::Unix(end) => end.receive(self, None, into, 0, 0).map(|received| received.len),
+            Inner::Netlink(netlink) => netlink.receive(self, into, 0, 0).map(|received| received.len),
         }
     }
 
@@ -404,6 +416,7 @@ impl File for Socket {
             Inner::Tcp(tcp) => tcp.send(self, from, 0),
             Inner::Udp(udp) => udp.send_connected(self, from),
             Inner::Unix(end) => end.write(self, from),
+            Inner::Netlink(netlink) => netlink.answer(self, from),
         }
     }
 
@@ -417,6 +430,7 @@ impl File for Socket {
             Inner::Tcp(tcp) => tcp.poll(self),
             Inner::Udp(udp) => udp.poll(self),
             Inner::Unix(end) => end.poll(),
+            Inner::Netlink(netlink) => netlink.poll(),
         }
     }
 
@@ -451,6 +465,7 @@ impl Drop for Socket {
             Inner::Tcp(tcp) => tcp.close(self),
             Inner::Udp(udp) => udp.close(self),
             Inner::Unix(end) => end.close(),
+            Inner::Netlink(netlink) => netlink.close(self),
         }
     }
 }

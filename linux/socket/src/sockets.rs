@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use linux_base::{Errno, OpenFile, OpenFlags, Result};
 
 use crate::caller::Caller;
+use crate::netlink::{Netlink, NetlinkPorts};
 use crate::network::NetHost;
 use crate::numbers::*;
 use crate::options::Kind;
@@ -21,6 +22,7 @@ pub struct Sockets {
     host: Arc<dyn NetHost>,
     pub(crate) ports: Ports,
     pub(crate) unix: UnixTable,
+    pub(crate) netlink: NetlinkPorts,
     next_number: AtomicU64,
 }
 
@@ -31,6 +33,7 @@ impl Sockets {
             host,
             ports: Ports::default(),
             unix: UnixTable::default(),
+            netlink: NetlinkPorts::default(),
             next_number: AtomicU64::new(1),
         })
     }
@@ -77,6 +80,11 @@ impl Sockets {
                     (SOCK_STREAM | SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
                     _ => Err(Errno::ESOCKTNOSUPPORT),
                 }
+            }
+            AF_NETLINK if !matches!(kind, SOCK_RAW | SOCK_DGRAM) => Err(Errno::ESOCKTNOSUPPORT),
+            AF_NETLINK => {
+                let inner = Inner::Netlink(Netlink::new(protocol)?);
+                Ok(Socket::new(self, domain, kind, protocol, Kind::NETLINK, inner))
             }
             AF_PACKET => Err(Errno::EPERM),
             _ => Err(Errno::EAFNOSUPPORT),

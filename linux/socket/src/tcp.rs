@@ -247,7 +247,7 @@ impl Tcp {
         let mut state = self.0.lock();
         self.look(socket, &mut state);
         match (state.phase, state.peer) {
-            (Phase::Open(_), Some(peer)) => Ok(Address::inet(socket.domain(), peer)),
+            (Phase::Open(id), Some(peer)) if !is_over(socket, id) => Ok(Address::inet(socket.domain(), peer)),
             _ => Err(Errno::ENOTCONN),
         }
     }
@@ -262,6 +262,7 @@ impl Tcp {
         let id = match state.phase {
             Phase::Open(id) if !state.shut_write => id,
             Phase::Opening(_) => return Err(Errno::EAGAIN),
+            Phase::Open(id) => return Err(failure(socket, &mut state, id).unwrap_or(Errno::EPIPE)),
             _ => return Err(state.error.take().unwrap_or(Errno::EPIPE)),
         };
         if from.left() == 0 {
@@ -298,22 +299,8 @@ impl Tcp {
             (1.., ..) => Ok(done),
             (_, Some(errno), _) => Err(errno),
             (_, None, Ok(())) => Ok(0),
-            (_, None, Err(error)) => Err(self.write_errno(socket, &mut state, id, &error)),
-        }
-    }
-
-    /// Why writing fails: the reason once, then a broken pipe.
-    fn write_errno(&self, socket: &Socket, state: &mut State, id: TcpId, error: &Error) -> Errno {
-        match error {
-            Error::WouldBlock => Errno::EAGAIN,
-            _ if state.failure_told => Errno::EPIPE,
-            _ => {
-                state.failure_told = true;
-                let peer_done =
-                    socket.sockets().host().call(|net| net.tcp_state(id)).is_ok_and(|now| now.peer_done);
-                // A reset after the peer's end answers what was written to nobody.
-                if peer_done && *error == Error::ConnectionReset { Errno::EPIPE } else { errno(error) }
-            }
+            (_, None, Err(Error::WouldBlock)) => Err(Errno::EAGAIN),
+            (_, None, Err(_)) => Err(failure(socket, &mut state, id).unwrap_or(Errno::EPIPE)),
         }
     }
 
@@ -394,12 +381,16 @@ impl Tcp {
                 (state.phase, state.is_over) = (Phase::Idle, true);
                 (state.error, state.peer) = (Some(Errno::ECONNRESET), None);
             }
+            Phase::Open(id) if is_over(socket, id) => return Err(Errno::ENOTCONN),
             Phase::Open(id) => {
                 if how != SHUT_RD && !state.shut_write {
                     state.shut_write = true;
                     let _ = host.call(|net| net.tcp_shutdown_write(id));
                 }
-                state.shut_read |= how != SHUT_WR;
+                if how != SHUT_WR && !state.shut_read {
+                    state.shut_read = true;
+                    let _ = host.call(|net| net.tcp_refuse(id));
+                }
             }
         }
         drop(state);
@@ -414,14 +405,7 @@ impl Tcp {
             return Some(error);
         }
         let Phase::Open(id) = state.phase else { return None };
-        if state.failure_told {
-            return None;
-        }
-        let (error, now) = socket.sockets().host().call(|net| (net.tcp_error(id), net.tcp_state(id)));
-        let error = error.ok().flatten()?;
-        state.failure_told = true;
-        let is_late = error == Error::ConnectionReset && now.is_ok_and(|now| now.peer_done);
-        Some(if is_late { Errno::EPIPE } else { errno(&error) })
+        failure(socket, &mut state, id)
     }
 
     pub(crate) fn poll(&self, socket: &Socket) -> PollEvents {
@@ -569,6 +553,25 @@ impl Tcp {
             }
         }
     }
+}
+
+/// Why the connection has failed, told once.
+fn failure(socket: &Socket, state: &mut State, id: TcpId) -> Option<Errno> {
+    if state.failure_told {
+        return None;
+    }
+    let (error, now) = socket.sockets().host().call(|net| (net.tcp_error(id), net.tcp_state(id)));
+    let error = error.ok().flatten()?;
+    state.failure_told = true;
+    // A reset after the peer's end answers what was written to nobody.
+    let is_late = error == Error::ConnectionReset && now.is_ok_and(|now| now.peer_done);
+    Some(if is_late { Errno::EPIPE } else { errno(&error) })
+}
+
+/// Whether both sides have ended, or a failure has ended both.
+fn is_over(socket: &Socket, id: TcpId) -> bool {
+    let now = socket.sockets().host().call(|net| net.tcp_state(id));
+    now.is_ok_and(|now| now.failed || now.closed)
 }
 
 /// Copies what `look` shows, without taking it.

@@ -1,6 +1,11 @@
 //! Tests over the loopback interface of a stack that is polled by hand, in a time of its own.
 
+mod netlink;
+mod options;
+mod oracle;
+mod packets;
 mod tcp;
+mod udp;
 mod unix;
 
 use std::any::Any;

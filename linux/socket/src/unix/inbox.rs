@@ -10,8 +10,18 @@ use super::names::Name;
 use super::rights::Rights;
 use crate::options::BUFFER_MOST;
 
-/// What a message costs besides its bytes.
-const OVERHEAD: usize = 256;
+/// Bytes of a message that Linux keeps in one allocation; the rest goes into pages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Head {
+    Stream = 3776,
+    Packet = 16064,
+}
+
+/// What a message costs its sender: with its book-keeping, as Linux counts it. Programs fill sockets up to see what happens.
+fn cost(len: usize, head: Head) -> usize {
+    let in_pages = len.saturating_sub(head as usize).next_multiple_of(4096).min(len);
+    256 + (len - in_pages + 320).next_power_of_two().max(512) + in_pages
+}
 
 /// The bytes that a socket has sent and nobody has read yet.
 pub(super) struct Account {
@@ -37,10 +47,9 @@ impl Account {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// Bytes that still may be sent; `None` when there is room for nothing.
-    pub(super) fn room(&self) -> Option<usize> {
-        let room = self.limit.load(Ordering::Relaxed).saturating_sub(self.used());
-        Some(room).filter(|room| *room > OVERHEAD)
+    /// Whether something may be sent; the last message goes over the limit.
+    pub(super) fn has_room(&self) -> bool {
+        self.used() < self.limit.load(Ordering::Relaxed)
     }
 
     /// Whether enough is free to tell those who poll: three quarters.
@@ -86,8 +95,9 @@ impl Message {
         sender: Sender,
         from: Option<Arc<Name>>,
         account: &Arc<Account>,
+        head: Head,
     ) -> Self {
-        let charged = data.len() + OVERHEAD;
+        let charged = cost(data.len(), head);
         account.charge(charged);
         Self { data, start: 0, rights, sender, from, account: account.clone(), charged }
     }

@@ -280,15 +280,28 @@ impl End {
     }
 
     fn connect_datagrams(self: &Arc<Self>, caller: &dyn Caller, address: &[u8]) -> Result<()> {
-        if family(address)? == AF_UNSPEC {
+        let other = match family(address)? {
+            AF_UNSPEC => None,
+            _ => Some(self.find(caller, address)?),
+        };
+        if other.as_ref().is_some_and(|other| !other.takes_from(self)) {
+            return Err(Errno::EPERM);
+        }
+        let before = self.peer();
+        if let Some(before) =
+            before.filter(|before| other.as_ref().is_none_or(|other| !Arc::ptr_eq(before, other)))
+        {
+            // The other half of a pair learns that nobody hears it any more.
+            if self.forget_messages() && before.peer().is_some_and(|peer| Arc::ptr_eq(&peer, self)) {
+                before.state.lock().error = Some(Errno::ECONNRESET);
+                before.queue.wake_all(ANYTHING);
+            }
+        }
+        let Some(other) = other else {
             let mut state = self.state.lock();
             (state.peer, state.is_connected) = (None, false);
             return Ok(());
-        }
-        let other = self.find(caller, address)?;
-        if !other.takes_from(self) {
-            return Err(Errno::EPERM);
-        }
+        };
         let owner = other.state.lock().owner.clone();
         let mut state = self.state.lock();
         state.peer = Some(Arc::downgrade(&other));
@@ -296,6 +309,16 @@ impl End {
         drop(state);
         self.queue.wake(PollEvents::WRITABLE);
         Ok(())
+    }
+
+    /// Throws away what waits here, once the peer that sent it is left; whether there was something.
+    fn forget_messages(&self) -> bool {
+        let inbox = {
+            let mut state = self.state.lock();
+            state.len = 0;
+            core::mem::take(&mut state.inbox)
+        };
+        !inbox.is_empty()
     }
 
     /// Whether datagrams of `other` may come here: a connected socket hears its peer alone.
@@ -386,8 +409,7 @@ impl End {
             && self.has_packets()
             && is_connected
             && let Some(peer) = peer
-            && peer.is_full()
-            && !Arc::ptr_eq(&peer, self)
+            && peer.is_full_for(self)
         {
             can_write = false;
             peer.wait_for_room(&self.account);
@@ -396,9 +418,13 @@ impl End {
         events
     }
 
-    fn is_full(&self) -> bool {
+    /// Whether so much waits here that another one must wait. Two that are each other's peers have their buffers alone as
+    /// the limit.
+    fn is_full_for(self: &Arc<Self>, sender: &Arc<Self>) -> bool {
         let state = self.state.lock();
-        state.inbox.len() > MOST_PACKETS && !state.is_closed && !state.shut_read
+        let is_peer = state.peer.as_ref().is_some_and(|peer| peer.as_ptr() == Arc::as_ptr(sender));
+        let waits = !is_peer && !Arc::ptr_eq(self, sender);
+        waits && state.inbox.len() > MOST_PACKETS && !state.is_closed && !state.shut_read
     }
 
     pub(crate) fn readable(&self) -> Result<usize> {

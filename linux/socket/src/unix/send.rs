@@ -7,7 +7,7 @@ use linux_base::io::pull_exact;
 use linux_base::{Credentials, Errno, PollEvents, Result, Source};
 
 use super::End;
-use super::inbox::{Message, Sender};
+use super::inbox::{Head, Message, Sender};
 use super::rights::{MOST_FILES, Rights};
 use crate::caller::Caller;
 use crate::control::{self, SCM_CREDENTIALS, SCM_RIGHTS};
@@ -16,10 +16,12 @@ use crate::options::special::Peer;
 use crate::options::table::SOCKET;
 use crate::socket::Socket;
 
-/// Bytes of a stream that are kept in one piece.
-const PIECE: usize = 32 << 10;
+/// Bytes of a stream that are kept in one piece, as Linux has it.
+const PIECE: usize = 36_544;
 /// What pieces are rounded up to, so that small writes join.
 const ROUND: usize = 512;
+/// Writes of so many bytes are not small.
+const MOST_JOINED: usize = 4096;
 
 /// What goes along with the bytes.
 struct Along {
@@ -108,11 +110,11 @@ impl End {
         let mut done = 0;
         let mut failure = None;
         while from.left() > 0 {
-            let Some(room) = self.account.room() else {
+            if !self.account.has_room() {
                 failure = Some(Errno::EAGAIN);
                 break;
-            };
-            match peer.take_bytes(from, room.min(PIECE), &mut along, self) {
+            }
+            match peer.take_bytes(from, PIECE, &mut along, self) {
                 Ok(0) => break,
                 Ok(len) => done += len,
                 Err(errno) => {
@@ -156,12 +158,19 @@ impl End {
         }
         let len = room.min(from.left());
         let mut data = Vec::new();
-        data.try_reserve_exact(len.next_multiple_of(ROUND))?;
+        data.try_reserve_exact(if len < MOST_JOINED { len.next_multiple_of(ROUND) } else { len })?;
         data.resize(len, 0);
         let pulled = from.pull(&mut data)?;
         data.truncate(pulled);
         state.inbox.try_reserve(1)?;
-        state.inbox.push_back(Message::new(data, along.rights.take(), along.sender, None, &sender.account));
+        state.inbox.push_back(Message::new(
+            data,
+            along.rights.take(),
+            along.sender,
+            None,
+            &sender.account,
+            Head::Stream,
+        ));
         state.len += pulled;
         Ok(pulled)
     }
@@ -183,6 +192,8 @@ impl End {
                 (None, Some(None)) if self.kind == SOCK_SEQPACKET => return Err(Errno::EPIPE),
                 (None, Some(None)) => {
                     (state.peer, state.is_connected) = (None, false);
+                    drop(state);
+                    self.forget_messages();
                     return Err(Errno::ECONNREFUSED);
                 }
                 (None, None) if self.kind == SOCK_SEQPACKET && state.is_connected => {
@@ -213,19 +224,18 @@ impl End {
                 return Err(Errno::EPIPE);
             }
         }
-        if !Arc::ptr_eq(&target, self) && target.is_full() {
+        if target.is_full_for(self) {
             target.wait_for_room(&self.account);
             return Err(Errno::EAGAIN);
         }
-        // One that is longer than what is left waits for all of it, unless nothing is under way.
-        if self.account.room().is_none_or(|room| room < len) && self.account.used() > 0 {
+        if !self.account.has_room() {
             return Err(Errno::EAGAIN);
         }
         let mut data = Vec::new();
         data.try_reserve_exact(len)?;
         data.resize(len, 0);
         pull_exact(from, &mut data)?;
-        let message = Message::new(data, along.rights, along.sender, name, &self.account);
+        let message = Message::new(data, along.rights, along.sender, name, &self.account, Head::Packet);
         {
             let mut state = target.state.lock();
             state.inbox.try_reserve(1)?;
