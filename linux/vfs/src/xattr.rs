@@ -60,6 +60,7 @@ impl Xattrs {
         if value.len() > SIZE_MAX {
             return Err(Errno::E2BIG);
         }
+        linux_mm::ensure_room()?;
         let mut copy = Vec::new();
         copy.try_reserve_exact(value.len())?;
         copy.extend_from_slice(value);

@@ -77,6 +77,7 @@ impl Inotify {
     }
 
     fn add(&self, inode: &Arc<dyn Inode>, mask: u32) -> Result<i32> {
+        linux_mm::ensure_room()?;
         let kept = mask & (event::ALL | event::EXCL_UNLINK | event::ONESHOT);
         let mut state = self.state.lock();
         if let Some(mark) = state.marks.values().find(|mark| is_same(&mark.inode, inode)) {
@@ -120,13 +121,14 @@ impl Inotify {
             if state.events.back() == Some(&event) || state.events.try_reserve(1).is_err() {
                 return;
             }
-            if state.events.len() < EVENTS_MAX {
+            if state.events.len() < EVENTS_MAX && linux_mm::ensure_room().is_ok() {
                 state.events.push_back(event);
-            } else if state.events.len() == EVENTS_MAX {
-                let lost = Event { descriptor: -1, mask: event::OVERFLOW, cookie: 0, name: Box::default() };
-                state.events.push_back(lost);
             } else {
-                return;
+                let lost = Event { descriptor: -1, mask: event::OVERFLOW, cookie: 0, name: Box::default() };
+                if state.events.back() == Some(&lost) {
+                    return;
+                }
+                state.events.push_back(lost);
             }
         }
         self.queue.wake(PollEvents::READABLE);

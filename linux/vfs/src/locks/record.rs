@@ -58,6 +58,9 @@ pub fn record_set(file: &OpenFile, lock: &RecordLock) -> Result<()> {
     if !is_open_for {
         return Err(Errno::EBADF);
     }
+    if lock.kind.is_some() {
+        linux_mm::ensure_room().map_err(|_| Errno::ENOLCK)?;
+    }
     let (locks, owner) = (locks_of(file)?, lock.owner(file));
     {
         let mut state = locks.state.lock();

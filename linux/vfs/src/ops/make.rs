@@ -102,6 +102,7 @@ impl Context<'_> {
 
     /// `linkat(2)` of an open file (`AT_EMPTY_PATH`).
     pub fn link_place(&self, old: &Location, base: Option<&Location>, path: &[u8]) -> Result<()> {
+        linux_mm::ensure_room()?;
         retry(|| {
             let (directory, name) = self.vacant(base, path, false)?;
             if old.mount().id() != directory.mount().id() {

@@ -9,7 +9,8 @@ use alloc::sync::Arc;
 use linux_base::io::{SliceSource, VecSink};
 use linux_base::{Errno, OpenFile, OpenFlags};
 
-use super::{World, overlay};
+use super::World;
+use super::overlay::{self, Where};
 use crate::Follow;
 use crate::tree::{Options, Tree};
 
@@ -365,7 +366,10 @@ fn an_overlay_says_what_a_directory_of_the_same_content_says() {
         ("d", &text),
     ];
     for seed in 1..=24 {
-        let both = Both::new(overlay::tree(&items, false), &format!("overlay-{seed}"));
+        let both = Both::new(
+            overlay::tree(&items, false, [Where::Disk, Where::Memory][seed as usize % 2]),
+            &format!("overlay-{seed}"),
+        );
         for (name, content) in items {
             let path = both.host.join(name.trim_end_matches('/'));
             if name.ends_with('/') {

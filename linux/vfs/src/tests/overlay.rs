@@ -29,14 +29,58 @@ pub(super) fn cpio(items: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
-pub(super) fn tree(items: &[(&str, &str)], is_read_only: bool) -> Arc<Tree> {
+/// What is below: an archive that is used in place, or the same as if it were on a disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Where {
+    Memory,
+    Disk,
+}
+
+/// An archive whose bytes must be read.
+struct OnDisk(fs::Archive);
+
+impl fs::FileSystem for OnDisk {
+    fn root(&self) -> fs::Inode {
+        self.0.root()
+    }
+
+    fn lookup(&self, dir: fs::Inode, name: &[u8]) -> fs::Result<fs::Inode> {
+        self.0.lookup(dir, name)
+    }
+
+    fn metadata(&self, inode: fs::Inode) -> fs::Result<fs::Metadata> {
+        self.0.metadata(inode)
+    }
+
+    fn read_at(&self, inode: fs::Inode, offset: u64, buf: &mut [u8]) -> fs::Result<usize> {
+        self.0.read_at(inode, offset, buf)
+    }
+
+    fn read_dir(&self, dir: fs::Inode, visit: &mut fs::DirVisitor<'_>) -> fs::Result<()> {
+        self.0.read_dir(dir, visit)
+    }
+
+    fn read_link(&self, inode: fs::Inode) -> fs::Result<Vec<u8>> {
+        self.0.read_link(inode)
+    }
+
+    fn usage(&self) -> fs::Usage {
+        self.0.usage()
+    }
+}
+
+pub(super) fn tree(items: &[(&str, &str)], is_read_only: bool, place: Where) -> Arc<Tree> {
     let archive = fs::Archive::open(Arc::<[u8]>::from(cpio(items))).unwrap();
-    let lower = Some(Lower::new(Arc::new(archive), None));
+    let filesystem: Arc<dyn fs::FileSystem> = match place {
+        Where::Memory => Arc::new(archive),
+        Where::Disk => Arc::new(OnDisk(archive)),
+    };
+    let lower = Some(Lower::new(filesystem, None));
     Tree::new(Options { lower, is_read_only, ..Options::default() }).unwrap()
 }
 
 fn world(items: &[(&str, &str)]) -> World {
-    World::over(tree(items, false))
+    World::over(tree(items, false, Where::Disk))
 }
 
 #[test]
@@ -102,7 +146,7 @@ fn changes_stay_though_nobody_uses_the_file() {
 
 #[test]
 fn nothing_changes_on_a_read_only_mount() {
-    let mut world = World::over(tree(&[("d/", ""), ("d/f", "old")], true));
+    let mut world = World::over(tree(&[("d/", ""), ("d/f", "old")], true, Where::Disk));
     assert_eq!(world.read("/d/f").unwrap(), "old");
     assert_eq!(world.open("/d/f", OpenFlags::WRONLY).err(), Some(Errno::EROFS));
     assert_eq!(world.open("/d/n", OpenFlags::CREAT).err(), Some(Errno::EROFS));

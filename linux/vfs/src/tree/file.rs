@@ -7,29 +7,14 @@ use linux_mm::{Frame, PAGE_SIZE};
 
 use super::Node;
 use super::content::{AHEAD_MAX, Below, Content, From, Page};
+use super::space::LEN_MAX;
 use crate::memory::seal;
 use crate::reclaim;
 
 const SIZE: u64 = PAGE_SIZE as u64;
-/// The longest file.
-const LEN_MAX: u64 = i64::MAX as u64;
+
 /// Pages found under one hold of the lock.
 const BATCH: usize = 16;
-
-/// What `fallocate(2)` is to do with a range.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fallocate {
-    /// Have pages for it; the file grows.
-    Allocate,
-    /// Have pages for it; the file stays as long as it is.
-    AllocateKeepSize,
-    /// Free its pages; it reads as zeroes.
-    PunchHole,
-    /// It reads as zeroes; the file grows.
-    Zero,
-    /// It reads as zeroes; the file stays as long as it is.
-    ZeroKeepSize,
-}
 
 /// What is read ahead.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,12 +64,25 @@ impl Node {
                 break;
             }
             if let (None, Some((index, wanted))) = (&pages[0], below) {
-                let count = ((at % SIZE) as usize + len).div_ceil(PAGE_SIZE) as u64;
-                match self.fill(index, count, wanted, Ahead::Sequential) {
+                let within = (at % SIZE) as usize;
+                let step = match self.read_in_place(at, len.min(PAGE_SIZE - within), wanted, into) {
+                    Some(pushed) => pushed.map(Some),
+                    None => {
+                        let count = (within + len).div_ceil(PAGE_SIZE) as u64;
+                        self.fill(index, count, wanted, Ahead::Sequential).map(|frame| {
+                            pages[0] = frame.map(Some);
+                            None
+                        })
+                    }
+                };
+                match step {
                     Err(errno) if done == 0 => return Err(errno),
-                    Err(_) => break,
-                    Ok(None) => continue,
-                    Ok(frame) => pages[0] = Some(frame),
+                    Err(_) | Ok(Some(0)) => break,
+                    Ok(Some(pushed)) => {
+                        done += pushed;
+                        continue;
+                    }
+                    Ok(None) => {}
                 }
             }
             let end = done + len;
@@ -106,6 +104,18 @@ impl Node {
             }
         }
         Ok(done)
+    }
+
+    /// Reads what is not known here from a file below that lies in memory; `None` if it does not.
+    fn read_in_place(&self, at: u64, len: usize, below: Below, into: &mut dyn Sink) -> Option<Result<usize>> {
+        let bytes = self.shared.lower.as_ref()?.bytes(below.inode)?;
+        let start = usize::try_from(at).ok()?;
+        let end = start.checked_add(len)?.min(usize::try_from(below.len).ok()?);
+        if start >= end {
+            // It was cut off there, and grew again.
+            return Some(into.push_zeroes(len));
+        }
+        Some(into.push(bytes.get(start..end)?))
     }
 
     /// Writes; the file grows. May wait for the disk, where a page is written in part.
@@ -181,7 +191,7 @@ impl Node {
         }
     }
 
-    fn charged(&self, frame: Result<Frame>) -> Result<Frame> {
+    pub(super) fn charged(&self, frame: Result<Frame>) -> Result<Frame> {
         frame.inspect_err(|_| self.shared.uncharge(1))
     }
 
@@ -196,7 +206,7 @@ impl Node {
             return Ok(content.lock().set_clean(index, frame, true, below).0);
         }
         let (first, count) = match ahead {
-            _ if lower.is_in_memory(below.inode) => (index, 1),
+            _ if lower.bytes(below.inode).is_some() => (index, 1),
             Ahead::Sequential => (index, content.lock().window(index, wanted, below)),
             Ahead::Around => content.lock().around(index, below),
         };
@@ -232,124 +242,6 @@ impl Node {
         Ok(frame)
     }
 
-    /// Cuts the file off, or extends it with zeroes.
-    pub fn resize(&self, len: u64) -> Result<()> {
-        if len > LEN_MAX {
-            return Err(Errno::EFBIG);
-        }
-        self.content()?;
-        match len.cmp(&self.len()) {
-            core::cmp::Ordering::Less => self.check_seals(seal::SHRINK)?,
-            core::cmp::Ordering::Greater => self.check_seals(seal::GROW)?,
-            core::cmp::Ordering::Equal => {}
-        }
-        let freed = {
-            let mut content = self.content()?.lock();
-            if len < content.len {
-                content.cut(len)
-            } else {
-                content.extend(len);
-                0
-            }
-        };
-        self.shared.uncharge(freed);
-        self.modified();
-        Ok(())
-    }
-
-    /// `fallocate(2)`.
-    pub fn fallocate(&self, what: Fallocate, offset: u64, len: u64) -> Result<()> {
-        let content = self.content()?;
-        if len == 0 {
-            return Err(Errno::EINVAL);
-        }
-        let end = offset.checked_add(len).filter(|end| *end <= LEN_MAX).ok_or(Errno::EFBIG)?;
-        if matches!(what, Fallocate::Allocate | Fallocate::Zero) && end > self.len() {
-            self.check_seals(seal::GROW)?;
-        }
-        match what {
-            Fallocate::Allocate | Fallocate::AllocateKeepSize => {
-                self.allocate(offset / SIZE, end.div_ceil(SIZE))?
-            }
-            Fallocate::PunchHole | Fallocate::Zero | Fallocate::ZeroKeepSize => {
-                self.check_seals(seal::WRITE | seal::FUTURE_WRITE)?;
-                self.zero_range(offset, end)?;
-            }
-        }
-        if matches!(what, Fallocate::Allocate | Fallocate::Zero) {
-            content.lock().extend(end);
-        }
-        self.modified();
-        Ok(())
-    }
-
-    fn allocate(&self, first: u64, end: u64) -> Result<()> {
-        let content = self.content()?;
-        let mut made = Vec::new();
-        let mut result = Ok(());
-        let mut index = first;
-        while let Some(hole) = { content.lock().find(index, end, false) } {
-            index = hole + 1;
-            result = self.shared.charge(1).and_then(|()| {
-                made.try_reserve(1)?;
-                let frame = self.charged(Frame::zeroed())?;
-                content.lock().set_dirty(hole, frame);
-                made.push(hole);
-                Ok(())
-            });
-            if result.is_err() {
-                let mut content = content.lock();
-                for index in &made {
-                    content.make_hole(*index);
-                }
-                drop(content);
-                self.shared.uncharge(made.len() as u64);
-                break;
-            }
-        }
-        result
-    }
-
-    fn zero_range(&self, offset: u64, end: u64) -> Result<()> {
-        let content = self.content()?;
-        // Pages that are zeroed in part at both ends, then whole ones between.
-        let (first, last) = (offset.div_ceil(SIZE), end / SIZE);
-        let mut edges = [(offset, end.min(first * SIZE)), (offset.max(last * SIZE), end)];
-        if first > last {
-            edges[1] = (end, end);
-        }
-        for (from, to) in edges {
-            if from < to && content.lock().has_data(from / SIZE) {
-                self.page_to_write(from / SIZE)?.zero((from % SIZE) as usize, (to - from) as usize);
-            }
-        }
-        let mut index = first;
-        let mut freed = 0;
-        {
-            let mut content = content.lock();
-            while let Some(data) = content.find(index, last, true) {
-                freed += u64::from(content.make_hole(data));
-                index = data + 1;
-            }
-        }
-        self.shared.uncharge(freed);
-        Ok(())
-    }
-
-    /// Where the next data (`SEEK_DATA`) or the next hole (`SEEK_HOLE`) begins, at an offset or behind it.
-    pub fn seek(&self, offset: u64, for_data: bool) -> Result<u64> {
-        let content = self.content()?.lock();
-        if offset >= content.len {
-            return Err(Errno::ENXIO);
-        }
-        let found = content.find(offset / SIZE, content.len.div_ceil(SIZE), for_data);
-        match found {
-            Some(index) => Ok((index * SIZE).max(offset).min(content.len)),
-            None if for_data => Err(Errno::ENXIO),
-            None => Ok(content.len),
-        }
-    }
-
     /// Gives a clean page back that nobody maps, unless it was used since the last time. Returns whether it went, or `None` if it
     /// is no clean page any more.
     pub(crate) fn give_back(&self, index: u64) -> Option<bool> {
@@ -368,7 +260,7 @@ impl Node {
 }
 
 impl Content {
-    fn set_dirty(&mut self, index: u64, frame: Frame) {
+    pub(super) fn set_dirty(&mut self, index: u64, frame: Frame) {
         if !matches!(self.pages.insert(index, Page::Dirty(frame)), Some(Page::Dirty(_))) {
             self.dirty += 1;
         }
@@ -393,7 +285,7 @@ impl Content {
     }
 
     /// A page becomes zeroes; whether it was a written one.
-    fn make_hole(&mut self, index: u64) -> bool {
+    pub(super) fn make_hole(&mut self, index: u64) -> bool {
         let is_below = self.below.is_some_and(|below| index < below.len.div_ceil(SIZE));
         let old = if is_below { self.pages.insert(index, Page::Hole) } else { self.pages.remove(&index) };
         let was_dirty = matches!(old, Some(Page::Dirty(_)));

@@ -57,9 +57,9 @@ impl Lower {
         make(page)
     }
 
-    /// Whether reading waits for nothing.
-    pub(super) fn is_in_memory(&self, inode: fs::Inode) -> bool {
-        self.filesystem.bytes(inode).is_some()
+    /// All bytes of a file that lies in memory.
+    pub(super) fn bytes(&self, inode: fs::Inode) -> Option<&[u8]> {
+        self.filesystem.bytes(inode)
     }
 
     pub(super) fn stat(&self, inode: fs::Inode) -> Result<Stat> {

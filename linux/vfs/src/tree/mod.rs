@@ -7,14 +7,16 @@
 //! is how ext4 and archives are read.
 //!
 //! [`Tree`] is the file system, [`Node`] its inode, `names` the content of directories, `content` that of files (the page cache),
-//! `file` the operations on the latter, [`Lower`] what is below.
+//! `file` and `space` the operations on the latter, [`Lower`] what is below.
 
 mod content;
 mod file;
+mod inode;
 mod lower;
 mod names;
 mod node;
 mod pager;
+mod space;
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
@@ -24,9 +26,9 @@ use linux_base::{Errno, Mode, Mutex, Result};
 
 use crate::inode::{FileSystem, Inode, NewInode, Usage, anonymous_device};
 
-pub use file::Fallocate;
 pub use lower::{InPlace, Lower};
 pub use node::Node;
+pub use space::Fallocate;
 
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 

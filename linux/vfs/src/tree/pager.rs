@@ -7,7 +7,8 @@ use linux_mm::{Frame, PAGE_SIZE, Pager};
 
 use super::Node;
 use super::content::From;
-use super::file::{Ahead, Fallocate};
+use super::file::Ahead;
+use super::space::Fallocate;
 use crate::inode::Inode;
 
 impl Pager for Node {
