@@ -49,6 +49,8 @@ programs! {
     segments: "2: mov rax, fs:[0]; mov rdx, gs:[0]; syscall; jmp 2b";
     /// Loads selectors into DS, ES, FS and GS from DI, and shows those that are there in R8 to R10 and R12 at each system call.
     selectors: "mov ds, edi; mov es, edi; mov fs, edi; mov gs, edi; 2: mov r8d, ds; mov r9d, es; mov r10d, fs; mov r12d, gs; syscall; jmp 2b";
+    /// Counts to 30,000 in RBX and at FS:0, the address in RSI, with RDI in XMM3 all the time; then a system call, for ever.
+    worker: "movq xmm3, rdi; xor ebx, ebx; 2: mov ecx, 30000; 3: inc rbx; mov [rsi], rbx; movq rax, xmm3; cmp rax, rdi; jne 4f; mov rdx, fs:[0]; cmp rdx, rbx; jne 4f; dec ecx; jnz 3b; syscall; jmp 2b; 4: ud2";
     hlt: "hlt";
     int80: "int 0x80";
     int3: "int3";

@@ -134,6 +134,13 @@ pub(crate) fn ready_count() -> usize {
     this_cpu().scheduler.lock().ready.len()
 }
 
+/// Lets the threads that became ready last run before the others.
+pub(crate) fn prefer_last(count: usize) {
+    let ready = &mut this_cpu().scheduler.lock().ready;
+    let count = count.min(ready.len());
+    ready.rotate_right(count);
+}
+
 /// Whether other threads are ready, and the first deadline.
 pub(crate) fn demand() -> (bool, u64) {
     let scheduler = this_cpu().scheduler.lock();

@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering}
 use core::task::{Context, Poll, Waker};
 
 pub use cpu::yield_now;
-pub(crate) use cpu::{demand, expire, ready_count};
+pub(crate) use cpu::{demand, expire, prefer_last, ready_count};
 pub(crate) use spawn::run_first;
 pub use spawn::{Builder, JoinHandle, SpawnError, spawn};
 

@@ -80,6 +80,8 @@ pub fn preempt() -> bool {
     let ready = thread::ready_count();
     let others = ready > before || fired && ready > 0;
     if others {
+        // Who waited for the event or the moment comes before those whose slice it is.
+        thread::prefer_last(ready.saturating_sub(before));
         thread::yield_now();
     }
     others

@@ -85,7 +85,7 @@ impl Table {
         let table = unsafe { &*table };
         while next < end {
             let group = &table[next / 8];
-            if next % 8 == 0 && group.iter().fold(0, |all, entry| all | entry) == 0 {
+            if next.is_multiple_of(8) && group.iter().fold(0, |all, entry| all | entry) == 0 {
                 next += 8;
                 continue;
             }
