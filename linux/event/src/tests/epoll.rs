@@ -184,6 +184,30 @@ fn a_hang_up_is_told_unasked() {
 }
 
 #[test]
+fn events_that_found_no_room_wake_the_next_thread() {
+    let epoll = Epoll::new();
+    let files: Vec<_> = (0..2).map(|_| eventfd()).collect();
+    for (fd, (event_fd, file)) in files.iter().enumerate() {
+        epoll.control(fd as i32, file, Control::Add(event(IN | EPOLLET, fd as u64))).unwrap();
+        event_fd.add(1).unwrap();
+    }
+    let woken = Arc::new(Count::default());
+    let _watch = epoll.queue().unwrap().watch(woken.clone());
+    assert_eq!((collect(&epoll, 1), woken.take()), (vec![(IN, 0)], 1));
+    assert_eq!((collect(&epoll, 1), woken.take()), (vec![(IN, 1)], 0));
+}
+
+#[test]
+fn a_file_that_is_taken_out_while_it_is_told_of_stays_out() {
+    let epoll = Epoll::new();
+    let (event_fd, file) = eventfd();
+    epoll.control(3, &file, Control::Add(event(IN, 1))).unwrap();
+    event_fd.add(1).unwrap();
+    let told = epoll.collect(8, &mut |_| epoll.control(3, &file, Control::Delete));
+    assert_eq!((told, collect(&epoll, 8)), (Ok(1), vec![]));
+}
+
+#[test]
 fn an_exclusive_event_wakes_one_instance_that_is_waited_for() {
     let instances: Vec<_> = (0..3).map(|_| Epoll::new()).collect();
     let (event_fd, file) = eventfd();

@@ -96,6 +96,19 @@ fn a_timerfd_is_readable_when_it_has_expired() {
 }
 
 #[test]
+fn an_expiry_of_before_a_timer_was_set_anew_is_not_told() {
+    let queue = TimerQueue::new();
+    let timer = TimerFd::new(1, &queue).unwrap();
+    timer.set(0, TimerSpec { interval_ns: 0, value_ns: HOUR }).unwrap();
+    let due = queue.next_deadline().unwrap();
+    timer.set(0, TimerSpec { interval_ns: 0, value_ns: 3 * HOUR }).unwrap();
+    let woken = Arc::new(Count::default());
+    let _watch = timer.queue().unwrap().watch(woken.clone());
+    timer.expired(due);
+    assert_eq!((woken.take(), timer.take()), (0, Err(Errno::EAGAIN)));
+}
+
+#[test]
 fn absolute_moments_may_have_passed() {
     let queue = TimerQueue::new();
     for (clock, now) in [(0, host::host().wall_ns()), (1, host::host().now_ns()), (7, host::host().now_ns())]
