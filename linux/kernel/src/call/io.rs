@@ -41,13 +41,20 @@ fn read_to(open: &OpenFile, at: Option<u64>, mut sink: UserSink<'_>, rwf: u32) -
 /// Reads from a terminal, which may want to be asked only for some time (`VTIME`).
 fn read_terminal(open: &OpenFile, terminal: &TtyFile, sink: &mut UserSink<'_>) -> Result<usize> {
     let started_ns = minios::time::now_ns();
+    let is_blocking = open.is_blocking();
     loop {
         let deadline = terminal.read_deadline(started_ns);
-        match wait_for(open, open.is_blocking(), deadline, || open.read(None, sink, 0)) {
-            Err(Errno::EAGAIN) if open.is_blocking() => {}
-            other => return other,
+        // The first byte may set a deadline, and each one moves it: then the wait begins anew.
+        let attempt = || match open.read(None, sink, 0) {
+            Err(Errno::EAGAIN) if is_blocking && terminal.read_deadline(started_ns) != deadline => Ok(None),
+            other => other.map(Some),
+        };
+        match wait_for(open, is_blocking, deadline, attempt) {
+            Ok(Some(len)) => return Ok(len),
+            Ok(None) => {}
+            Err(Errno::EAGAIN) if is_blocking => {}
+            Err(errno) => return Err(errno),
         }
-        // Each byte that comes may move the deadline.
         let now = minios::time::now_ns();
         if terminal.read_deadline(started_ns).is_some_and(|deadline| now >= deadline) {
             return terminal.read_whatever(sink);
