@@ -64,6 +64,22 @@ fn an_observer_is_told_each_time_and_of_room_only_when_some_was_missed() {
 }
 
 #[test]
+fn the_peer_s_end_is_told_to_one_who_has_ended_already() {
+    let mut sim = Sim::new(2, 1);
+    let listener = sim.stacks[0].tcp_listen(any(80), 4, TcpOptions::default()).unwrap();
+    let c = sim.stacks[1].tcp_connect(at(1, 80), TcpOptions::default()).unwrap();
+    sim.run_for(S);
+    let (s, _) = sim.stacks[0].tcp_try_accept(listener).unwrap();
+    sim.stacks[0].tcp_shutdown_write(s).unwrap();
+    sim.run_for(S);
+    let log = Arc::new(Log::default());
+    sim.stacks[0].tcp_observe(s, log.clone()).unwrap();
+    sim.stacks[1].tcp_shutdown_write(c).unwrap();
+    sim.run_for(S);
+    assert_eq!(log.take(), [Change::State]);
+}
+
+#[test]
 fn a_corked_connection_holds_what_is_less_than_a_segment() {
     let mut sim = Sim::new(2, 1);
     let listener = sim.stacks[0].tcp_listen(any(80), 4, TcpOptions::default()).unwrap();

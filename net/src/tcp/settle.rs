@@ -29,6 +29,7 @@ impl Core {
         let socket = set.get_mut::<smoltcp::socket::tcp::Socket>(*handle);
         let state = socket.state();
         let before = core::mem::replace(&mut tcp.seen, state);
+        let ended_before = tcp.ended;
         tcp.ended |= matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
         if state == State::Closed && before != State::Closed && tcp.error.is_none() {
             tcp.error = match (before, cause) {
@@ -103,8 +104,10 @@ impl Core {
             tcp.observer.tell(Change::State);
             return self.touch(index);
         }
+        // That our end was acknowledged changes nothing for anybody.
         let quiet = [State::FinWait1, State::FinWait2, State::TimeWait, State::LastAck, State::Closing];
-        if state != before && !(quiet.contains(&before) && quiet.contains(&state)) {
+        let is_quiet = tcp.ended == ended_before && quiet.contains(&before) && quiet.contains(&state);
+        if state != before && !is_quiet {
             tcp.wants_room = false;
             tcp.observer.tell(Change::State);
             return;
