@@ -195,6 +195,55 @@ fn tcp_streams_are_as_those_of_linux() {
     }
 }
 
+/// Whatever one side does: what that makes possible for the other, the other is told of.
+#[test]
+fn every_change_of_readiness_is_told() {
+    for seed in 0..400 {
+        let guest = guest();
+        let kind = [STREAM, DGRAM, SEQPACKET][seed as usize / 2 % 3];
+        let is_tcp = seed % 2 == 0;
+        let (a, b) =
+            if is_tcp { guest.tcp_pair() } else { guest.sockets.pair(&root(), UNIX, kind, 0).unwrap() };
+        let mut both = [Ours(&guest, Some(a)), Ours(&guest, Some(b))];
+        let mut random = Random(seed);
+        let mut history = Vec::new();
+        for step in 0..40 {
+            let side = random.below(2);
+            let call = match random.call() {
+                Call::Send(len) if len % 3 == 0 => Call::Send(200_000),
+                Call::Receive(_) => Call::Receive(20_000),
+                call => call,
+            };
+            history.push((side, call));
+            let Some(other) = both[1 - side].1.clone() else { break };
+            let before = other.poll();
+            let readable = other.file_len();
+            let (log, _watch) = Log::of(&other);
+            let _ = both[side].call(call, step);
+            let (gained, told) = (other.poll().difference(before), log.take());
+            assert!(
+                gained.is_empty() || !told.is_empty(),
+                "seed {seed}: {gained:?} was not told, {history:?}"
+            );
+            let grew = other.file_len() > readable;
+            assert!(
+                !grew || told.iter().any(|told| told.contains(PollEvents::IN)),
+                "seed {seed}: {history:?}"
+            );
+        }
+    }
+}
+
+impl Socket {
+    fn file_len(&self) -> usize {
+        match self.inner() {
+            crate::socket::Inner::Tcp(tcp) => tcp.readable(self).unwrap_or(0),
+            crate::socket::Inner::Unix(end) => end.readable().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
 impl Subject for Theirs<UnixDatagram> {
     fn call(&mut self, call: Call, byte: u8) -> Outcome {
         let Some(socket) = &mut self.0 else { return Err(0) };
