@@ -12,7 +12,8 @@ use crate::chunk::{Chunk, Chunks, FrameSink};
 use crate::pipe::{Pipe, Side};
 
 impl Pipe {
-    /// How many bytes can be put in by pages: for how much a file may be read. `EPIPE` without readers, `EAGAIN` without room.
+    /// How many bytes can be put in by pages: for how much a file may be read. `EPIPE` without readers, `EAGAIN` without room,
+    /// which is what to wait for before [`Pipe::splice_from`].
     pub fn room(&self) -> Result<usize> {
         let state = self.state.lock();
         match state.free_slots() {
@@ -20,6 +21,13 @@ impl Pipe {
             0 => Err(Errno::EAGAIN),
             slots => Ok(slots * PAGE_SIZE),
         }
+    }
+
+    /// Whether [`Pipe::splice_to`] would find bytes, or the end; else `EAGAIN`. Who waits, waits for this: an `EAGAIN` of the splice
+    /// itself may be that of the file.
+    pub fn ready_to_read(&self) -> Result<()> {
+        let state = self.state.lock();
+        if state.chunks.is_empty() && state.writers > 0 { Err(Errno::EAGAIN) } else { Ok(()) }
     }
 
     /// Puts pieces of pages in, the pages as they are. What finds no slot comes back, and so does all when there is no reader.

@@ -41,7 +41,9 @@ fn what_a_file_does_not_take_goes_back() {
     let rest = read(&*reader, 9000).unwrap();
     assert!(rest.len() == 803 && rest.ends_with(b"xend"));
     assert_eq!(reader.pipe().splice_to(1, |_| Ok(1)), Err(Errno::EAGAIN));
+    assert_eq!(reader.pipe().ready_to_read(), Err(Errno::EAGAIN));
     drop(writer);
+    assert_eq!(reader.pipe().ready_to_read(), Ok(()));
     assert_eq!(reader.pipe().splice_to(1, |_| Ok(1)), Ok(0));
 }
 

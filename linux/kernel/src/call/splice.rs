@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use linux_base::io::{SliceSink, SliceSource};
 use linux_base::{Errno, OpenFile, OpenFlags, Result, Source};
-use linux_event::{Pipe, PipeEnd};
+use linux_event::{FrameSink, Pipe, PipeEnd};
 use linux_mm::{UserSink, UserSource};
 
 use crate::file::{read_blocking, wait_for, write_blocking};
@@ -195,9 +195,16 @@ pub fn splice(
             }
             let mut to = read_offset(task, out_offset, &out)?;
             let from = from?;
-            let moved = wait_for(&source, waits && source.is_blocking(), None, || {
-                from.splice_to(len, |chunks: &mut dyn Source| write_blocking(&out, to, chunks, 0))
-            })?;
+            let is_blocking = waits && source.is_blocking();
+            let moved = loop {
+                // Only for the pipe: a file that is full and does not wait says so.
+                wait_for(&source, is_blocking, None, || from.ready_to_read())?;
+                let write = |chunks: &mut dyn Source| write_blocking(&out, to, chunks, 0);
+                match from.splice_to(len, write) {
+                    Err(Errno::EAGAIN) if is_blocking && from.ready_to_read().is_err() => {}
+                    other => break other?,
+                }
+            };
             to = to.map(|to| to + moved as u64);
             write_offset(task, out_offset, to)?;
             Ok(moved)
@@ -208,11 +215,17 @@ pub fn splice(
             }
             let mut from = read_offset(task, source_offset, &source)?;
             let to = to?;
-            let moved = wait_for(&out, waits && out.is_blocking(), None, || {
-                to.splice_from(len, |sink| {
+            let is_blocking = waits && out.is_blocking();
+            let moved = loop {
+                wait_for(&out, is_blocking, None, || to.room())?;
+                let read = |sink: &mut FrameSink| {
                     wait_for(&source, waits && source.is_blocking(), None, || source.read(from, sink, 0))
-                })
-            })?;
+                };
+                match to.splice_from(len, read) {
+                    Err(Errno::EAGAIN) if is_blocking && to.room() == Err(Errno::EAGAIN) => {}
+                    other => break other?,
+                }
+            };
             from = from.map(|from| from + moved as u64);
             write_offset(task, source_offset, from)?;
             Ok(moved)
