@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The tests of guests on real Xen, run inside dom0: `python3 /host/guest-tests/run.py [--xen V] [--only PATTERN]`.
 
-/host holds NAME.gz and NAME.cfg of each example, site.img and bigsite.img (ext4), and site/, the tree in site.img.
+/host holds NAME.gz and NAME.cfg of each example, site.img and bigsite.img (ext4), and site/, the tree in site.img; and NAME.cfg of
+each packed guest, with its files in NAME/.
 """
 
 import argparse
@@ -16,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 import suite  # noqa: E402
 
-GROUPS = ["example_tests", "http_tests", "net_tests", "disk_tests", "life_tests", "crash_tests", "bad_input_tests", "figures"]
+GROUPS = ["example_tests", "http_tests", "net_tests", "disk_tests", "life_tests", "crash_tests", "bad_input_tests", "linux_tests", "figures"]
 
 
 def main():

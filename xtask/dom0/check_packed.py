@@ -16,13 +16,9 @@ def main():
     guest = Guest(domain, *settings)
     try:
         checks = linux_clients.checks(name, domain)
-        passed = True
-        for what, check in checks:
-            passed = test(f"{name}: {what}", check) and passed
-            if not passed:
-                guest.show()
-                break
-        return passed
+        if name != "bash":
+            checks.append(("xl shutdown ends it cleanly", guest.shutdown))
+        return all(test(f"{name}: {what}", check) for what, check in checks)
     finally:
         guest.show()
         guest.destroy()

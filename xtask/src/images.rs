@@ -80,7 +80,8 @@ pub fn stage() -> Result<Vec<Guest>> {
     Ok(guests)
 }
 
-fn make_image(elf: &Path, gz: &Path) -> Result<()> {
+/// Checks a linked guest and makes its compressed image.
+pub fn make_image(elf: &Path, gz: &Path) -> Result<()> {
     let linked = fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
     Inputs::new().add(&linked).make(gz, || {
         let findings = gates::check(&linked, &gates::Exceptions::user_mode())

@@ -1,8 +1,8 @@
 //! Guests that `minios pack` makes, laid out for dom0: `NAME/` with kernel and root, and `NAME.cfg` beside the other guests'.
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use minios_cli::pack;
@@ -45,12 +45,16 @@ pub fn stage(names: &[String], kernel: Option<&Path>) -> Result<()> {
 pub fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()> {
     let kernel = match kernel {
         Some(kernel) => kernel.to_owned(),
-        None => cargo::build_guests(&[KERNEL.to_owned()])?.join(KERNEL),
+        None => own_kernel()?,
     };
     let image = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
     let text = fs::read(source).with_context(|| format!("cannot read {}", source.display()))?;
     let config = images::dir().join(format!("{name}.cfg"));
-    Inputs::new().add(&text).add(&image).make(&config, || {
+    let mut inputs = Inputs::new().add(&text).add(&image);
+    for path in pack::sources(source)? {
+        inputs = add_source(inputs, &path);
+    }
+    inputs.make(&config, || {
         let settings = pack::Settings {
             output: Some(images::dir().join(name)),
             base: Some(Path::new(DOM0_DIR).join(name)),
@@ -62,6 +66,30 @@ pub fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()
         fs::copy(&made.config, &config).with_context(|| format!("cannot write {}", config.display()))?;
         Ok(())
     })
+}
+
+/// Our kernel, built and checked, as an image.
+fn own_kernel() -> Result<PathBuf> {
+    let gz = images::dir().join(format!("{KERNEL}.gz"));
+    fs::create_dir_all(images::dir())
+        .with_context(|| format!("cannot create {}", images::dir().display()))?;
+    images::make_image(&cargo::build_guests(&[KERNEL.to_owned()])?.join(KERNEL), &gz)?;
+    Ok(gz)
+}
+
+/// A file, or all below a directory, by what tells that it has changed. What cannot be read is for packing to complain of.
+fn add_source(inputs: Inputs, path: &Path) -> Inputs {
+    let Ok(meta) = fs::metadata(path) else { return inputs };
+    let mut inputs = inputs.add(path.as_os_str().as_encoded_bytes());
+    if meta.is_dir() {
+        let mut below: Vec<PathBuf> =
+            fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        below.sort();
+        return below.iter().fold(inputs, |inputs, path| add_source(inputs, path));
+    }
+    inputs = inputs.add(&meta.len().to_le_bytes());
+    let modified = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    inputs.add(&modified.unwrap_or_default().as_nanos().to_le_bytes())
 }
 
 /// Lays out the same guest for Linux: dom0's kernel runs the same root with the same command line. Its

@@ -43,7 +43,15 @@ pub struct Args {
 }
 
 /// The TCP port that a guest serves.
-const SERVICES: &[(&str, u16)] = &[("httpd", 80), ("echo", 7)];
+const SERVICES: &[(&str, u16)] = &[
+    ("httpd", 80),
+    ("echo", 7),
+    ("nginx", 80),
+    ("redis", 6379),
+    ("memcached", 11211),
+    ("haproxy", 80),
+    ("python3", 80),
+];
 
 pub fn run(args: Args) -> Result<u8> {
     setup::tools()?;

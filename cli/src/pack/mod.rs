@@ -31,7 +31,7 @@ use crate::cfg::app::{App, Extra};
 use crate::cfg::device::Disk;
 use crate::cfg::packed::{Form, Origin, Packed};
 use crate::cfg::read::{Located, Place, Reader, Scalar, Sink};
-use crate::cfg::{Problem, Problems, xl};
+use crate::cfg::{self, Problem, Problems, xl};
 pub use progress::Progress;
 use tree::{Data, Kind, Node, Tree};
 
@@ -135,6 +135,22 @@ pub fn pack(file: &Path, settings: &Settings, progress: Progress<'_>) -> Result<
 pub fn is_packed(source: &str) -> bool {
     let mut reader = Reader::new("", source);
     reader.root().is_some_and(|root| root.place_of("root").is_some())
+}
+
+/// The files and directories of the host that the TOML file `file` takes into the root.
+pub fn sources(file: &Path) -> Result<Vec<PathBuf>> {
+    let source = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (_, packed, _) = read(&file.to_string_lossy(), &source)?;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let of_files = packed.files.iter().filter_map(|addition| match &addition.content {
+        cfg::packed::Content::Source(source) => Some(&source.value),
+        _ => None,
+    });
+    let directory = match &packed.origin {
+        Origin::Directory(directory) => Some(&directory.value),
+        Origin::Packages { .. } => None,
+    };
+    Ok(of_files.chain(directory).map(|path| folder.join(path)).collect())
 }
 
 /// The command line of the guest that the TOML text describes, and what of it would be a file of the root: all that can be

@@ -12,7 +12,7 @@ use testbed::smoke::{End, Options};
 
 use super::part::Part;
 use crate::figures;
-use crate::{cargo, check, dom0, images, setup, site, workspace};
+use crate::{cargo, check, dom0, images, packed, setup, site, workspace};
 
 /// What must hold of every image, and the sizes.
 pub fn gates(part: &mut Part) -> Result<()> {
@@ -114,6 +114,7 @@ pub fn on_4_20(part: &mut Part) -> Result<()> {
 fn on(part: &mut Part, version: XenVersion) -> Result<()> {
     const LIMIT: Duration = Duration::from_secs(30 * 60);
     images::stage()?;
+    packed::stage(&packed::names()?, None)?;
     site::stage_big(&images::dir())?;
     dom0::stage()?;
     let target = images::dir().join("guest-tests");
