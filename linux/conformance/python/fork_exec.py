@@ -35,4 +35,5 @@ try:
 except ChildProcessError as e:
     print(type(e).__name__)
 print(os.waitstatus_to_exitcode(os.system("exit 4")), os.popen("echo popen").read().strip())
-print(os.posix_spawn("/bin/sh", ["sh", "-c", "exit 6"], os.environ) > 0, os.waitstatus_to_exitcode(os.wait()[1]))
+pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 6"], os.environ)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
