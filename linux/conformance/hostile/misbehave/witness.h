@@ -23,7 +23,9 @@ static void ask_witness(void) {
     char c = 'w';
     write(to_witness[1], &c, 1);
     struct pollfd p = {from_witness[0], POLLIN};
-    int n = poll(&p, 1, 10000);
+    int n;
+    long start = now_ms();
+    while ((n = poll(&p, 1, 10000)) == -1 && errno == EINTR && now_ms() - start < 10000) {}
     if (n == 1) read(from_witness[0], &c, 1);
     printf("witness: %s\n", n != 1 ? "silent" : c == 'w' ? "alive" : c == 'm' ? "has no memory" : "cannot fork");
 }
