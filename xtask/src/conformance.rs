@@ -1,7 +1,7 @@
 //! `cargo xtask conformance`: the same programs under our kernel and under Linux, and whether they say the same.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,6 +19,9 @@ pub struct Args {
     /// Xen's version: 4.17 or 4.20
     #[arg(long, default_value_t)]
     xen: XenVersion,
+    /// A linked kernel, instead of the one that is built now
+    #[arg(long)]
+    kernel: Option<PathBuf>,
     /// Programs, or families as `files.`; all of them without a name
     names: Vec<String>,
 }
@@ -32,22 +35,27 @@ const PROGRAMS: [&str; 3] = ["guests.py", "compare.py", "differs.txt"];
 
 pub fn run(args: Args) -> Result<u8> {
     setup::tools()?;
-    let report = compare(args.xen, &args.names, None)?;
+    let report = compare(args.xen, &args.names, args.kernel.as_deref(), None)?;
     println!("conformance: {}", report.summary());
     Ok(report.exit_code())
 }
 
 /// Builds, packs, runs both guests, and returns a test for each program.
-pub fn compare(version: XenVersion, names: &[String], log: Option<PathBuf>) -> Result<Report> {
-    stage(version)?;
+pub fn compare(
+    version: XenVersion,
+    names: &[String],
+    kernel: Option<&Path>,
+    log: Option<&Path>,
+) -> Result<Report> {
+    stage(version, kernel)?;
     let words: Vec<&str> = names.iter().map(String::as_str).collect();
     let testbed =
         dom0::testbed(version, &format!("conformance-{version}")).timeout(Duration::from_secs(40 * 60));
     let command = dom0::command("guests.py", &words);
-    dom0::report("guests.py ends well", testbed, &command, log.as_deref(), &mut dom0::no_answer)
+    dom0::report("guests.py ends well", testbed, &command, log, &mut dom0::no_answer)
 }
 
-fn stage(version: XenVersion) -> Result<()> {
+fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
     let source = workspace::root().join("linux/conformance");
     let suite = workspace::target().join("conformance/suite");
     fs::create_dir_all(&suite).with_context(|| format!("cannot create {}", suite.display()))?;
@@ -56,7 +64,7 @@ fn stage(version: XenVersion) -> Result<()> {
     ensure!(status.success(), "the programs of linux/conformance cannot be built");
     // The configuration says nothing of what is in the programs: pack anew.
     _ = fs::remove_file(images::dir().join(format!("{NAME}.cfg")));
-    packed::stage_from(NAME, &source.join("guest.toml"), None)?;
+    packed::stage_from(NAME, &source.join("guest.toml"), kernel)?;
     packed::stage_linux(NAME, version, LINUX_MEMORY)?;
     dom0::stage()?;
     let target = images::dir().join("dom0");

@@ -54,9 +54,9 @@ fn stage(args: &Args, programs: &[&str]) -> Result<()> {
     for name in programs {
         if *name == MICRO {
             build_micro()?;
-            packed::stage_from(name, &workspace::root().join("benches/micro.toml"), None)?;
+            packed::stage_from(name, &workspace::root().join("benches/micro.toml"), args.kernel.as_deref())?;
         } else {
-            packed::stage(&[(*name).to_owned()], None)?;
+            packed::stage(&[(*name).to_owned()], args.kernel.as_deref())?;
         }
         if !args.alone {
             packed::stage_linux(name, args.xen, LINUX_MEMORY)?;

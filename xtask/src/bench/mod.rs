@@ -5,6 +5,7 @@ mod linux;
 mod samples;
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use testbed::XenVersion;
@@ -29,6 +30,9 @@ pub struct Args {
     /// Only ours, not Linux
     #[arg(long)]
     alone: bool,
+    /// For linux: a linked kernel, instead of the one that is built now
+    #[arg(long)]
+    kernel: Option<PathBuf>,
     /// For linux: only these programs
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
