@@ -13,12 +13,14 @@ use net::{
 
 /// Who owns the stack and polls it: the kernel, or a test.
 pub trait NetHost: Send + Sync {
-    /// Does something with the stack. If that leaves something to send ([`Stack::needs_poll`]), has it polled soon.
+    /// Does something with the stack: runs `f`, always and once. If that leaves something to send ([`Stack::needs_poll`]), has
+    /// it polled soon.
     fn with(&self, f: &mut dyn FnMut(&mut dyn Net));
 
     /// Buffers and timers of a TCP connection, where the program does not say.
     fn tcp_options(&self) -> TcpOptions {
-        TcpOptions::default()
+        // What a server of files fills between two acknowledgements, and what it is asked.
+        TcpOptions { rx_buffer: 32 << 10, tx_buffer: 64 << 10, ..TcpOptions::default() }
     }
 }
 

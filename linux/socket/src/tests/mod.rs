@@ -1,6 +1,8 @@
 //! Tests over the loopback interface of a stack that is polled by hand, in a time of its own.
 
+mod ioctl;
 mod netlink;
+mod nonsense;
 mod options;
 mod oracle;
 mod packets;

@@ -247,11 +247,12 @@ impl End {
         let server = Self::owned(&self.sockets, self.kind, Peer::nobody());
         // What the caller's end becomes is settled before anybody can accept the other.
         let (listener_name, listener_owner) = {
-            let state = listener.state.lock();
-            let listening = state.listening.as_ref().ok_or(Errno::ECONNREFUSED)?;
+            let mut state = listener.state.lock();
             if state.is_closed || state.shut_read {
                 return Err(Errno::ECONNREFUSED);
             }
+            let listening = state.listening.as_mut().ok_or(Errno::ECONNREFUSED)?;
+            listening.callers.try_reserve(1)?;
             if listening.callers.len() > listening.backlog {
                 drop(state);
                 listener.wait_for_room(&self.account);
@@ -266,13 +267,16 @@ impl End {
         }
         {
             let mut state = self.state.lock();
+            // Finding the listener may have taken a while.
+            if state.is_connected {
+                return Err(Errno::EISCONN);
+            }
             (state.peer_owner, state.owner) = (Some(listener_owner), owner);
         }
         Self::join(self, &server);
         {
             let mut state = listener.state.lock();
             let listening = state.listening.as_mut().ok_or(Errno::ECONNREFUSED)?;
-            listening.callers.try_reserve(1)?;
             listening.callers.push_back(server);
         }
         listener.queue.wake(PollEvents::READABLE);

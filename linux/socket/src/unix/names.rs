@@ -50,6 +50,13 @@ impl UnixTable {
         self.names.lock().get(key)?.upgrade()
     }
 
+    /// Whether nothing has a name and nothing is in flight.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        let in_flight = self.in_flight.lock();
+        self.names.lock().is_empty() && in_flight.files == 0 && in_flight.sockets.is_empty()
+    }
+
     /// Forgets a name if it is still this end's: those that its listener accepted have it too.
     pub(super) fn remove(&self, name: &Name, end: &End) {
         let mut names = self.names.lock();
