@@ -8,6 +8,8 @@ use alloc::collections::VecDeque;
 use linux_base::{Errno, Result, Sink, Source};
 use linux_mm::{Frame, PAGE_SIZE};
 
+use crate::pool;
+
 /// What else may be done with a [`Chunk`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
@@ -150,7 +152,7 @@ impl Sink for FrameSink {
             let has_room = self.chunks.back().is_some_and(|last| last.end < PAGE_SIZE);
             if !has_room {
                 self.chunks.try_reserve(1)?;
-                let frame = Frame::zeroed()?;
+                let frame = pool::take()?;
                 self.chunks.push_back(Chunk { frame, start: 0, end: 0, kind: Kind::Mergeable });
             }
             let Some(last) = self.chunks.back_mut() else { break };

@@ -24,6 +24,7 @@ pub mod fifo;
 pub mod pipe;
 mod pipe_end;
 pub mod pollset;
+mod pool;
 mod splice;
 pub mod timer;
 pub mod timerfd;

@@ -1,19 +1,20 @@
 //! A pipe: bytes in pages, between those who write and those who read.
 //!
 //! As in Linux a pipe has slots, each of which holds a piece of a page; 16 of them make the 64 KiB that `pipe(7)` tells of. A
-//! write of up to `PIPE_BUF` bytes needs one slot at most, so it goes whole or not at all. Pages come when bytes come: an idle
-//! pipe has one at most.
+//! write of up to `PIPE_BUF` bytes needs one slot at most, so it goes whole or not at all. Pages come when bytes come: an empty
+//! pipe has none.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use linux_base::{Errno, Mutex, PollEvents, Result, Sink, Source, Timespec, WaitQueue, host};
-use linux_mm::{Frame, PAGE_SIZE};
+use linux_mm::PAGE_SIZE;
 
 use crate::chunk::{Chunk, Kind};
 use crate::next_inode;
 use crate::pipe_end::PipeEnd;
+use crate::pool;
 
 /// Slots of a new pipe.
 const DEFAULT_SLOTS: usize = 16;
@@ -63,8 +64,6 @@ pub(crate) struct State {
     /// How often each side has been opened.
     pub read_opens: u64,
     pub write_opens: u64,
-    /// A page that was read empty, for the next write.
-    spare: Option<Frame>,
 }
 
 impl State {
@@ -79,16 +78,6 @@ impl State {
     /// Bytes that can be read.
     pub fn len(&self) -> usize {
         self.chunks.iter().map(Chunk::len).sum()
-    }
-
-    fn recycle(&mut self, chunk: Chunk) {
-        if self.spare.is_none() && chunk.frame.is_unique() {
-            self.spare = Some(chunk.frame);
-        }
-    }
-
-    fn page(&mut self) -> Result<Frame> {
-        self.spare.take().map_or_else(Frame::zeroed, Ok)
     }
 
     fn write(&mut self, from: &mut dyn Source, framing: Framing) -> Result<usize> {
@@ -126,7 +115,7 @@ impl State {
 
     fn append_page(&mut self, from: &mut dyn Source, framing: Framing) -> Result<usize> {
         self.chunks.try_reserve(1)?;
-        let frame = self.page()?;
+        let frame = pool::take()?;
         let kind = if framing == Framing::Packets { Kind::Packet } else { Kind::Mergeable };
         let len = match frame.write_from(0, PAGE_SIZE, from) {
             Ok(0) => Err(Errno::EFAULT),
@@ -134,7 +123,7 @@ impl State {
         };
         match len {
             Ok(end) => self.chunks.push_back(Chunk { frame, start: 0, end, kind }),
-            Err(_) => self.spare = Some(frame),
+            Err(_) => pool::give(frame),
         }
         len
     }
@@ -170,7 +159,7 @@ impl State {
 
     fn pop_front(&mut self) {
         if let Some(chunk) = self.chunks.pop_front() {
-            self.recycle(chunk);
+            pool::give(chunk.frame);
         }
     }
 }
@@ -185,7 +174,6 @@ impl Pipe {
             writers: 0,
             read_opens: 0,
             write_opens: 0,
-            spare: None,
         };
         Arc::new(Self {
             state: Mutex::new(state),
@@ -340,7 +328,7 @@ impl Pipe {
         }
         let (readers, writers) = (state.readers, state.writers);
         if readers == 0 && writers == 0 {
-            (state.chunks, state.spare) = (VecDeque::new(), None);
+            state.chunks = VecDeque::new();
         }
         drop(state);
         if readers > 0 && writers == 0 && sides.contains(&Side::Write) {
