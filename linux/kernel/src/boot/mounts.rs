@@ -3,7 +3,9 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use core::ptr::NonNull;
 
+use linux_mm::{Frame, PAGE_SIZE};
 use linux_vfs::tree::{Lower, Options, Tree};
 use linux_vfs::{MountFlags, Vfs};
 
@@ -49,10 +51,22 @@ fn default_root() -> Outcome<String> {
 
 /// A read-only file system, and how `/proc/mounts` names its device.
 fn lower(device: &str, kind: &str) -> Outcome<(Lower, String)> {
-    let (system, source): (Arc<dyn fs::FileSystem>, String) = if device == "initrd" {
-        (minios_std::fs::open_ramdisk(kind)?, "initrd".into())
-    } else {
-        (minios_std::fs::open_disk(device, kind)?, format!("/dev/{device}"))
-    };
-    Ok((Lower::new(system, None), source))
+    if device == "initrd" {
+        let system = minios_std::fs::open_ramdisk(kind)?;
+        return Ok((Lower::new(system, Some(Arc::new(ramdisk_page))), "initrd".into()));
+    }
+    let system = minios_std::fs::open_disk(device, kind)?;
+    Ok((Lower::new(system, None), format!("/dev/{device}")))
+}
+
+/// A page of the ramdisk, to be mapped where it lies; `None` for bytes that are no whole page of it.
+fn ramdisk_page(bytes: &[u8]) -> Option<Frame> {
+    let (ramdisk, page) = (minios::boot::ramdisk()?.as_ptr_range(), bytes.as_ptr_range());
+    let is_page = bytes.len() == PAGE_SIZE && page.start.addr().is_multiple_of(PAGE_SIZE);
+    if !is_page || page.start < ramdisk.start || page.end > ramdisk.end {
+        return None;
+    }
+    // SAFETY: a page of the ramdisk, which stays where it is and is mapped for the kernel. It is never written: the VFS copies a
+    // static page before a file's write, and programs get copies of a page whose count is never one.
+    Some(unsafe { Frame::from_static(NonNull::from(bytes).cast()) })
 }

@@ -174,3 +174,42 @@ fn clean_pages_are_given_back_and_read_again() {
     drop(mapped);
     assert!(world.read("/f").unwrap() == text);
 }
+
+#[repr(C, align(4096))]
+struct Aligned([u8; 4 * PAGE_SIZE]);
+
+#[test]
+fn whole_pages_of_an_archive_are_used_in_place_until_they_are_written() {
+    let text: String = (0..PAGE_SIZE + 100).map(|at| char::from(b'a' + (at % 26) as u8)).collect();
+    let archive = cpio(&[("f", &text)]);
+    let mut aligned = Box::new(Aligned([0; 4 * PAGE_SIZE]));
+    // Header and name take 112 bytes; what follows the file must not be seen behind its end.
+    aligned.0[PAGE_SIZE - 112..PAGE_SIZE - 112 + archive.len()].copy_from_slice(&archive);
+    let bytes: &'static [u8] = &Box::leak(aligned).0;
+    let made = Arc::new(linux_base::Mutex::new(Vec::new()));
+    let kept = made.clone();
+    // A copy stands for the page in place; how often one is asked for is what counts here.
+    let in_place = move |page: &[u8]| {
+        assert!(page.as_ptr().addr().is_multiple_of(PAGE_SIZE) && page.len() == PAGE_SIZE);
+        let frame = linux_mm::Frame::zeroed().ok()?;
+        frame.write(0, page);
+        kept.lock().push(frame.clone());
+        Some(frame)
+    };
+    let lower = Lower::new(Arc::new(fs::Archive::open_cpio(bytes).unwrap()), Some(Arc::new(in_place)));
+    let world = World::over(Tree::new(Options { lower: Some(lower), ..Options::default() }).unwrap());
+    let file = world.open("/f", OpenFlags::RDWR).unwrap();
+    let memory = crate::regular::pager(&file).unwrap();
+    let page = memory.page(0, false).unwrap().unwrap();
+    assert_eq!(page.number(), made.lock()[0].number());
+    let tail = memory.page(1, false).unwrap().unwrap();
+    let mut bytes = [1; 200];
+    tail.read(0, &mut bytes);
+    assert_eq!(bytes, [&text.as_bytes()[PAGE_SIZE..], &[0; 100]].concat()[..]);
+    assert_eq!(made.lock().len(), 1);
+    file.write(Some(0), &mut SliceSource::new(b"XYZ"), 0).unwrap();
+    assert_ne!(memory.page(0, false).unwrap().unwrap().number(), page.number());
+    page.read(0, &mut bytes[..3]);
+    assert_eq!(&bytes[..3], b"abc");
+    assert!(world.read("/f").unwrap() == format!("XYZ{}", &text[3..]));
+}
