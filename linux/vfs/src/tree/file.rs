@@ -16,6 +16,9 @@ const SIZE: u64 = PAGE_SIZE as u64;
 /// Pages found under one hold of the lock.
 const BATCH: usize = 16;
 
+/// What holes read as.
+static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+
 /// What is read ahead.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ahead {
@@ -91,7 +94,7 @@ impl Node {
                 let wanted = (PAGE_SIZE - within).min(end - done);
                 let pushed = match page {
                     Some(frame) => frame.read_to(within, wanted, into),
-                    None => into.push_zeroes(wanted),
+                    None => into.push(ZEROES.get(..wanted).unwrap_or_default()),
                 };
                 match pushed {
                     Err(errno) if done == 0 => return Err(errno),

@@ -229,7 +229,12 @@ impl Shared {
 
     /// A node has been changed: it must stay, whoever uses it.
     fn keep_changed(&self, inode: fs::Inode, node: Arc<Node>) {
-        let old = self.from_lower.lock().insert(inode.0, Slot::Changed(node));
+        let mut known = self.from_lower.lock();
+        let old = match known.get(&inode.0) {
+            Some(Slot::Changed(_)) => Some(Slot::Changed(node)),
+            _ => known.insert(inode.0, Slot::Changed(node)),
+        };
+        drop(known);
         drop(old);
     }
 

@@ -171,16 +171,13 @@ impl Node {
         self.changed();
     }
 
-    /// The content has been read.
+    /// The content has been read: the moment is kept if the last one that was is older than the last change, as `relatime` has
+    /// it, so that reading does not read the clock each time.
     pub(crate) fn accessed(&self) {
-        let now = now();
-        let mut meta = self.meta.lock();
-        // As `relatime` does: only where it says something new.
-        let is_news = meta.atime <= meta.mtime
-            || meta.atime <= meta.ctime
-            || meta.atime.seconds + 86_400 <= now.seconds;
-        if is_news && !self.shared.is_read_only {
-            meta.atime = now;
+        let is_news = |meta: &Meta| meta.atime <= meta.mtime || meta.atime <= meta.ctime;
+        if !self.shared.is_read_only && is_news(&self.meta.lock()) {
+            let now = now();
+            self.meta.lock().atime = now;
         }
     }
 
