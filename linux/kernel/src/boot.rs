@@ -6,7 +6,10 @@
 
 mod files;
 mod init;
-mod mounts;
+pub mod mounts;
+mod pts;
+mod ramdisk;
+mod user;
 
 use minios_std::process::ExitCode;
 
@@ -31,7 +34,18 @@ pub fn main() -> ExitCode {
 fn start() -> Result<(), alloc::string::String> {
     mounts::mount_all()?;
     files::write_all();
+    timers::start();
     init::start()
+}
+
+mod timers {
+    /// Has the timers of programs expire.
+    pub fn start() {
+        let run = || crate::call::timer::queue().run_while(|| true);
+        if let Err(error) = minios::thread::Builder::new("timers").stack_len(24 * 1024).spawn(run) {
+            log::warn!("alarms and timers do not expire: {error}");
+        }
+    }
 }
 
 mod shutdown {

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use linux_base::stat::{DeviceNumber, Facts};
-use linux_base::{Credentials, Errno, File, OpenFlags, Result};
+use linux_base::{Credentials, Errno, File, Result};
 use linux_task::signal::{SigInfo, Signal};
 use linux_tty::{Backend, Caller, JobControl, OpenedAs, Ptys, Tty};
 use linux_vfs::inode::OpenRequest;
@@ -183,12 +183,6 @@ pub fn register(devices: &DeviceRegistry) {
         None,
         opener(|request, number| Ok(ptys().open_slave(number.minor, request.flags)?)),
     );
-}
-
-/// The first console for the first process, whose controlling terminal it becomes.
-pub fn open_for_init(session: u32) -> Result<Arc<dyn File>> {
-    first().become_terminal_of(session as i32, session as i32);
-    Ok(first().open(OpenFlags::RDWR, OpenedAs::Terminal, None)?)
 }
 
 /// A process that led a session has ended.

@@ -9,6 +9,7 @@
 //! | [`dispatch`], [`call`] | the system calls: from a number to a function, one file per family |
 //! | [`memory`] | address spaces, and copies from and to them |
 //! | [`file`] | descriptor tables, paths, what blocks |
+//! | [`proc`] | the content of `/proc` and `/sys` |
 //! | [`host`], [`console`] | what the other crates of the personality are given |
 //!
 //! Nothing that a program passes in may panic: every number is checked where it is used.
@@ -27,6 +28,7 @@ mod host;
 mod memory;
 mod network;
 mod options;
+mod proc;
 mod run;
 mod signal;
 mod task;

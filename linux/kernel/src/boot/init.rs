@@ -69,7 +69,9 @@ pub fn start() -> Result<(), String> {
 /// Standard input, output and error.
 fn standard_files() -> Result<Arc<Files>, Errno> {
     let files = Files::new();
-    let open = OpenFile::new(console::open_for_init(INIT)?, OpenFlags::RDWR, b"/dev/console".to_vec());
+    console::first().become_terminal_of(INIT as i32, INIT as i32);
+    let flags = OpenFlags::RDWR | OpenFlags::NOCTTY;
+    let open = super::mounts::as_root(|context| context.open(None, b"/dev/hvc0", flags, 0))?;
     for _ in 0..3 {
         files.insert(open.clone(), false, 0, 3)?;
     }
@@ -95,7 +97,21 @@ fn prepare(task: &mut Task, arguments: Vec<Vec<u8>>) -> Result<(), String> {
     if value_of(&environment, b"PATH").is_none() {
         environment.push(format!("PATH={PATH}").into_bytes());
     }
-    for (name, default) in [("HOME", "/"), ("TERM", "vt220")] {
+    let mut home = String::from("/root");
+    if let Some(spec) = options::get("user") {
+        let user = super::user::find(spec).map_err(|reason| format!("user={spec}: {reason}"))?;
+        home = user.home.unwrap_or_else(|| "/".into());
+        task.thread.set_credentials(user.credentials);
+    }
+    if let Some(directory) = options::get("cwd") {
+        let place = task.place(crate::file::AT_FDCWD, directory.as_bytes(), 0);
+        let place = place.map_err(|errno| format!("cwd={directory}: {errno}"))?;
+        if !place.inode().is_ok_and(|inode| inode.is_directory()) {
+            return Err(format!("cwd={directory}: it is no directory"));
+        }
+        *task.thread.fs().cwd.lock() = place;
+    }
+    for (name, default) in [("HOME", home.as_str()), ("TERM", "vt220")] {
         if value_of(&environment, name.as_bytes()).is_none() {
             environment.push(format!("{name}={default}").into_bytes());
         }

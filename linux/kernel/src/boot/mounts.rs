@@ -3,19 +3,47 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use core::ptr::NonNull;
+use alloc::vec::Vec;
 
-use linux_mm::{Frame, PAGE_SIZE};
+use linux_base::{Credentials, Errno, OpenFlags, Sink};
+use linux_vfs::devtmpfs::{self, DeviceNode};
+use linux_vfs::pseudo::PseudoFileSystem;
 use linux_vfs::tree::{Lower, Options, Tree};
-use linux_vfs::{MountFlags, Vfs};
+use linux_vfs::{Context, DeviceKind, FileSystem, Follow, Location, MountFlags, Vfs};
 
-use crate::file::set_vfs;
-use crate::options;
+use crate::file::{set_vfs, vfs};
+use crate::{console, options, proc};
 
 type Outcome<T> = Result<T, String>;
 
+const PROC_MAGIC: u64 = 0x9fa0;
+const SYSFS_MAGIC: u64 = 0x6265_6572;
+const DEVPTS_MAGIC: u64 = 0x1cd1;
+
 /// Mounts everything.
 pub fn mount_all() -> Outcome<()> {
+    root()?;
+    read_options();
+    let forbids = MountFlags::NO_SUID | MountFlags::NO_DEV | MountFlags::NO_EXEC;
+    let tmpfs = || Tree::tmpfs().map_err(|errno| errno.to_string());
+    let run = Tree::new(Options { mode: 0o755, ..Options::default() }).map_err(|errno| errno.to_string())?;
+    let pts = PseudoFileSystem::new("devpts", DEVPTS_MAGIC, super::pts::Entries);
+    mount("/dev", devices()?, b"udev", MountFlags::NO_SUID | MountFlags::NO_EXEC)?;
+    mount("/dev/pts", pts, b"devpts", MountFlags::NO_SUID | MountFlags::NO_EXEC)?;
+    mount("/dev/shm", tmpfs()?, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)?;
+    mount("/proc", PseudoFileSystem::new("proc", PROC_MAGIC, proc::root()), b"proc", forbids)?;
+    mount("/sys", PseudoFileSystem::new("sysfs", SYSFS_MAGIC, proc::sys::root()), b"sysfs", forbids)?;
+    mount("/run", run, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)?;
+    for spec in options::all("tmpfs") {
+        more_tmpfs(spec).map_err(|reason| format!("tmpfs={spec}: {reason}"))?;
+    }
+    for spec in options::all("mount") {
+        disk(spec).map_err(|reason| format!("mount={spec}: {reason}"))?;
+    }
+    Ok(())
+}
+
+fn root() -> Outcome<()> {
     let spec = options::get("root").map_or_else(default_root, |spec| Ok(String::from(spec)))?;
     let (device, kind) = spec.split_once(':').unwrap_or((&spec, "auto"));
     let (lower, source) = lower(device, kind).map_err(|reason| format!("root={spec}: {reason}"))?;
@@ -26,6 +54,7 @@ pub fn mount_all() -> Outcome<()> {
     };
     let options = Options {
         kind: if is_overlaid { "overlay" } else { "ext4" },
+        magic: if is_overlaid { OVERLAY_MAGIC } else { EXT4_MAGIC },
         mode: 0o755,
         is_read_only: !is_overlaid,
         lower: Some(lower),
@@ -37,6 +66,9 @@ pub fn mount_all() -> Outcome<()> {
     set_vfs(Vfs::new(root, source.as_bytes(), flags, memory));
     Ok(())
 }
+
+const OVERLAY_MAGIC: u64 = 0x794c_7630;
+const EXT4_MAGIC: u64 = 0xef53;
 
 fn default_root() -> Outcome<String> {
     let disks = minios_std::block::names().map_err(|error| error.to_string())?;
@@ -53,20 +85,169 @@ fn default_root() -> Outcome<String> {
 fn lower(device: &str, kind: &str) -> Outcome<(Lower, String)> {
     if device == "initrd" {
         let system = minios_std::fs::open_ramdisk(kind)?;
-        return Ok((Lower::new(system, Some(Arc::new(ramdisk_page))), "initrd".into()));
+        return Ok((Lower::new(system, super::ramdisk::in_place()), "initrd".into()));
     }
-    let system = minios_std::fs::open_disk(device, kind)?;
+    let system: Arc<dyn fs::FileSystem> = minios_std::fs::open_disk(device, kind)?;
     Ok((Lower::new(system, None), format!("/dev/{device}")))
 }
 
-/// A page of the ramdisk, to be mapped where it lies; `None` for bytes that are no whole page of it.
-fn ramdisk_page(bytes: &[u8]) -> Option<Frame> {
-    let (ramdisk, page) = (minios::boot::ramdisk()?.as_ptr_range(), bytes.as_ptr_range());
-    let is_page = bytes.len() == PAGE_SIZE && page.start.addr().is_multiple_of(PAGE_SIZE);
-    if !is_page || page.start < ramdisk.start || page.end > ramdisk.end {
-        return None;
+/// The words of the file that `options=` names; the line itself wins.
+fn read_options() {
+    let Some(path) = options::get("options") else { return };
+    match read_file(path.as_bytes(), 64 << 10) {
+        Ok(bytes) => options::add_file(&String::from_utf8_lossy(&bytes)),
+        Err(Errno::ENOENT) => log::debug!("options={path}: there is no such file"),
+        Err(errno) => log::warn!("options={path}: {errno}"),
     }
-    // SAFETY: a page of the ramdisk, which stays where it is and is mapped for the kernel. It is never written: the VFS copies a
-    // static page before a file's write, and programs get copies of a page whose count is never one.
-    Some(unsafe { Frame::from_static(NonNull::from(bytes).cast()) })
+}
+
+/// Does something as root, with paths from the root.
+pub fn as_root<T>(run: impl FnOnce(&Context<'_>) -> T) -> T {
+    let credentials = Credentials::root();
+    let vfs = vfs();
+    run(&Context {
+        vfs,
+        root: vfs.root(),
+        cwd: vfs.root(),
+        credentials: &credentials,
+        umask: 0o22,
+        file_size_limit: u64::MAX,
+    })
+}
+
+/// Reads a whole file.
+pub fn read_file(path: &[u8], limit: usize) -> Result<Vec<u8>, Errno> {
+    let open = as_root(|context| context.open(None, path, OpenFlags::empty(), 0))?;
+    let mut bytes = Vec::new();
+    let mut sink = linux_base::io::VecSink::new(&mut bytes, limit);
+    while sink.room() > 0 && open.read(None, &mut sink, 0)? > 0 {}
+    Ok(bytes)
+}
+
+/// The directory at a path, made with its parents if it is not there.
+fn directory(path: &[u8]) -> Result<Location, Errno> {
+    as_root(|context| {
+        let mut end = 0;
+        while end < path.len() {
+            end = path
+                .iter()
+                .enumerate()
+                .skip(end + 1)
+                .find(|(_, byte)| **byte == b'/')
+                .map_or(path.len(), |(at, _)| at);
+            match context.mkdir(None, path.get(..end).unwrap_or(path), 0o755) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                // Where nothing can be made, what is there has to do.
+                Err(Errno::EROFS) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        context.walk(None, path, Follow::Yes)
+    })
+}
+
+fn mount(path: &str, system: Arc<dyn FileSystem>, source: &[u8], flags: MountFlags) -> Outcome<()> {
+    let place = directory(path.as_bytes()).map_err(|errno| format!("{path}: {errno}"))?;
+    vfs().mount(&place, system, source, flags).map(drop).map_err(|errno| format!("{path}: {errno}"))
+}
+
+fn devices() -> Outcome<Arc<Tree>> {
+    let registry = vfs().devices();
+    devtmpfs::register(
+        registry,
+        Arc::new(|line: &[u8]| {
+            log::info!("{}", String::from_utf8_lossy(line.trim_ascii_end()));
+        }),
+    );
+    console::register(registry);
+    registry.set_fifo(Arc::new(crate::call::pipe::open_fifo));
+    registry.set_reopen(Arc::new(crate::call::pipe::reopen));
+    let terminal = |name, minor| DeviceNode {
+        name,
+        kind: DeviceKind::Character,
+        major: console::HVC,
+        minor,
+        permissions: 0o620,
+        gid: 5,
+    };
+    let names = minios_std::block::names().unwrap_or_default();
+    let mut nodes = alloc::vec![terminal("hvc0", 0)];
+    for name in &names {
+        let letter = name.bytes().last().unwrap_or(b'a');
+        nodes.push(devtmpfs::disk(name, u32::from(letter.saturating_sub(b'a'))));
+    }
+    devtmpfs::new(&nodes).map_err(|errno| format!("/dev: {errno}"))
+}
+
+/// `/path[:size=16m,mode=1777]`
+fn more_tmpfs(spec: &str) -> Outcome<()> {
+    let (path, settings) = spec.split_once(':').unwrap_or((spec, ""));
+    if !path.starts_with('/') {
+        return Err("the path is not absolute".into());
+    }
+    let mut options = Options::default();
+    for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
+        let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
+        match key {
+            "size" => {
+                options.pages = size(value).ok_or_else(|| format!("size {value} is no size"))?.div_ceil(4096)
+            }
+            "mode" => {
+                options.mode =
+                    u32::from_str_radix(value, 8).map_err(|_| format!("mode {value} is not octal"))?
+            }
+            "uid" => options.uid = value.parse().map_err(|_| format!("uid {value} is no number"))?,
+            "gid" => options.gid = value.parse().map_err(|_| format!("gid {value} is no number"))?,
+            "nr_inodes" => {
+                options.inodes = size(value).ok_or_else(|| format!("nr_inodes {value} is no number"))?
+            }
+            _ => return Err(format!("there is no setting {key}")),
+        }
+    }
+    let tree = Tree::new(options).map_err(|errno| errno.to_string())?;
+    mount(path, tree, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)
+}
+
+/// A number of bytes, with k, m, g, or a share of the memory in percent.
+fn size(text: &str) -> Option<u64> {
+    if let Some(percent) = text.strip_suffix('%') {
+        return Some(
+            minios::memory::usage().total as u64 * 4096 / 100 * percent.parse::<u64>().ok()?.min(100),
+        );
+    }
+    let (digits, shift) = match text.as_bytes().last()?.to_ascii_lowercase() {
+        b'k' => (text.get(..text.len() - 1)?, 10),
+        b'm' => (text.get(..text.len() - 1)?, 20),
+        b'g' => (text.get(..text.len() - 1)?, 30),
+        _ => (text, 0),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// `xvdb:/data[:ext4][:ro]`: read-only, or with a tmpfs over it.
+fn disk(spec: &str) -> Outcome<()> {
+    let mut words = spec.split(':');
+    let (device, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let (mut kind, mut is_read_only) = ("auto", false);
+    for word in words {
+        match word {
+            "ro" => is_read_only = true,
+            "rw" => is_read_only = false,
+            other => kind = other,
+        }
+    }
+    if !path.starts_with('/') {
+        return Err("it is not of the form DEVICE:/PATH[:TYPE][:ro]".into());
+    }
+    let (lower, source) = lower(device, kind)?;
+    let options = Options {
+        kind: if is_read_only { "ext4" } else { "overlay" },
+        magic: if is_read_only { EXT4_MAGIC } else { OVERLAY_MAGIC },
+        is_read_only,
+        lower: Some(lower),
+        ..Options::default()
+    };
+    let tree = Tree::new(options).map_err(|errno| errno.to_string())?;
+    let flags = if is_read_only { MountFlags::READ_ONLY } else { MountFlags::empty() };
+    mount(path, tree, source.as_bytes(), flags)
 }

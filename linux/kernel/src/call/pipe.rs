@@ -1,12 +1,16 @@
 //! Pipes and event counters: `pipe(2)`, `eventfd(2)`.
 
 use alloc::format;
+use alloc::sync::Arc;
 
-use linux_base::{Errno, OpenFile, OpenFlags, Result};
+use linux_base::wait::{Interruptible, wait_until};
+use linux_base::{Errno, File, OpenFile, OpenFlags, Result};
 use linux_event::eventfd::Takes;
-use linux_event::{EventFd, Pipe};
+use linux_event::{EventFd, Fifo, Pipe, PipeEnd};
 use linux_task::limits::Resource;
+use linux_vfs::inode::OpenRequest;
 
+use crate::signal::restart;
 use crate::task::Task;
 
 /// `pipe(2)`
@@ -60,4 +64,28 @@ pub fn eventfd2(task: &mut Task, value: u32, flags: u32) -> Result<i32> {
     );
     let limit = task.process().limit(Resource::Files);
     task.files()?.insert(open, status.contains(OpenFlags::CLOEXEC), 0, limit)
+}
+
+/// Opens a FIFO: waits for the other side, unless it is not to.
+pub fn open_fifo(request: &OpenRequest<'_>) -> Result<Arc<dyn File>> {
+    let place = request.location.clone();
+    let inode = place.inode()?;
+    let fifo = inode.hooks().attachment_or(|| Arc::new(Fifo::new()));
+    let fifo = fifo.downcast::<Fifo>().map_err(|_| Errno::ENXIO)?;
+    let facts = place.clone();
+    let opening = fifo.open(request.flags, Arc::new(move || Ok(facts.inode()?.stat())))?;
+    let opened = wait_until(&[opening.queue()], None, Interruptible::Yes, || match opening.finish() {
+        Err(Errno::EAGAIN) => None,
+        other => Some(other),
+    });
+    Ok(restart::on_interrupt(opened)??)
+}
+
+/// Opens by a link of `/proc/PID/fd` what has no place in the tree: a pipe, as if by a name; nothing else.
+pub fn reopen(file: &Arc<OpenFile>, flags: OpenFlags) -> Result<Arc<OpenFile>> {
+    let end = file.downcast::<PipeEnd>().ok_or(Errno::ENXIO)?;
+    let reopened = end.reopen(flags)?;
+    let passing =
+        OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::NOCTTY | OpenFlags::TRUNC | OpenFlags::CLOEXEC;
+    Ok(OpenFile::new(reopened, flags.difference(passing), file.label().to_vec()))
 }

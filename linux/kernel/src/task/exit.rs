@@ -68,6 +68,7 @@ fn process(process: &Arc<Process>, last: &Thread) {
     process.end_vfork();
     process.timers.clear();
     process.image.lock().executable = None;
+    *process.last_comm.lock() = last.comm();
     group::end_of_session(process);
     adopt_children(process);
     let orphaned = group::newly_orphaned(process);

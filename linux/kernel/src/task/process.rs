@@ -41,6 +41,8 @@ pub struct Process {
     pub started_ns: u64,
     /// Alarms and timers.
     pub timers: Timers,
+    /// The name of its last thread.
+    pub last_comm: Mutex<alloc::string::String>,
     /// Its controlling terminal.
     pub terminal: Mutex<Option<Arc<linux_tty::Tty>>>,
     /// Whether it has executed a program since it was forked (`setpgid` by the parent is refused then).
@@ -120,6 +122,7 @@ impl Process {
             times: Mutex::default(),
             started_ns: minios::time::now_ns(),
             timers: Timers::default(),
+            last_comm: Mutex::default(),
             terminal: Mutex::new(None),
             has_executed: AtomicBool::new(false),
             is_dumpable: AtomicBool::new(true),

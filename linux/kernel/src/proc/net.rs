@@ -1,0 +1,105 @@
+//! `/proc/net`.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::net::IpAddr;
+
+use linux_base::Result;
+use linux_vfs::pseudo::Fixed;
+
+use crate::network::interfaces;
+
+/// The directory.
+pub fn root() -> Fixed {
+    const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n";
+    const TCP6: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const UDP: &str = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops             \n";
+    const UDP6: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
+    let made = |make: fn() -> String| move || -> Result<Vec<u8>> { Ok(make().into_bytes()) };
+    Fixed::new()
+        .file("dev", made(dev))
+        .file("if_inet6", made(if_inet6))
+        .file("route", made(route))
+        .text("tcp", TCP)
+        .text("tcp6", TCP6)
+        .text("udp", UDP)
+        .text("udp6", UDP6)
+        .text("raw", UDP)
+        .text("raw6", UDP6)
+        .text("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n")
+        .text("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n")
+        .text("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n")
+        .text("arp", "IP address       HW type     Flags       HW address            Mask     Device\n")
+        .text("ipv6_route", "")
+        .text("sockstat", "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n")
+        .text("snmp", "")
+        .text("netstat", "")
+        .text("protocols", "")
+}
+
+fn dev() -> String {
+    let mut text = String::from(
+        "Inter-|   Receive                                                |  Transmit\n \
+         face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n",
+    );
+    for interface in interfaces() {
+        let _ = writeln!(
+            text,
+            "{:>6}: {:7} {:7}    0    0    0     0          0         0 {:8} {:7}    0    0    0     0       0          0",
+            interface.name, 0, 0, 0, 0
+        );
+    }
+    text
+}
+
+fn if_inet6() -> String {
+    let mut text = String::new();
+    for interface in interfaces() {
+        for cidr in &interface.addresses {
+            let IpAddr::V6(address) = cidr.addr() else { continue };
+            let scope = if address.is_loopback() {
+                0x10
+            } else if address.is_unicast_link_local() {
+                0x20
+            } else {
+                0
+            };
+            let _ = writeln!(
+                text,
+                "{:032x} {:02x} {:02x} {scope:02x} 80 {:>8}",
+                u128::from(address),
+                interface.number,
+                cidr.prefix_len(),
+                interface.name
+            );
+        }
+    }
+    text
+}
+
+fn route() -> String {
+    let mut text = format!(
+        "{:<127}\n",
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
+    );
+    for interface in interfaces() {
+        for cidr in &interface.addresses {
+            let IpAddr::V4(address) = cidr.addr() else { continue };
+            if address.is_loopback() {
+                continue;
+            }
+            let mask = u32::MAX.checked_shl(32 - u32::from(cidr.prefix_len())).unwrap_or(0);
+            let network = u32::from(address) & mask;
+            let _ = writeln!(
+                text,
+                "{}\t{:08X}\t00000000\t0001\t0\t0\t0\t{:08X}\t0\t0\t0",
+                interface.name,
+                network.swap_bytes(),
+                mask.swap_bytes()
+            );
+        }
+    }
+    text
+}

@@ -1,0 +1,109 @@
+//! `/sys`, as far as programs look.
+
+use alloc::format;
+
+use linux_base::{Errno, Mode, Result};
+use linux_vfs::pseudo::{Directory, Fixed, Item, Listed};
+
+use crate::network::interfaces;
+
+/// The directory.
+pub fn root() -> Fixed {
+    let cpu = Fixed::new()
+        .text("online", "0\n")
+        .text("possible", "0\n")
+        .text("present", "0\n")
+        .text("offline", "\n")
+        .text("kernel_max", "0\n")
+        .directory("cpu0", Fixed::new().directory("topology", topology()));
+    let node = Fixed::new().text("online", "0\n").text("possible", "0\n");
+    let huge = Fixed::new()
+        .text("enabled", "always madvise [never]\n")
+        .text("defrag", "always defer defer+madvise madvise [never]\n");
+    let system = Fixed::new().directory("cpu", cpu).directory("node", node);
+    Fixed::new()
+        .directory("devices", Fixed::new().directory("system", system))
+        .directory(
+            "class",
+            Fixed::new()
+                .directory("net", Interfaces)
+                .directory("tty", Fixed::new())
+                .directory("block", Fixed::new()),
+        )
+        .directory("block", Fixed::new())
+        .directory("bus", Fixed::new())
+        .directory("fs", Fixed::new().directory("cgroup", Fixed::new()))
+        .directory("module", Fixed::new())
+        .directory(
+            "kernel",
+            Fixed::new()
+                .directory(
+                    "mm",
+                    Fixed::new().directory("transparent_hugepage", huge).directory("hugepages", Fixed::new()),
+                )
+                .text("uevent_seqnum", "0\n")
+                .directory("debug", Fixed::new())
+                .directory("security", Fixed::new()),
+        )
+        .directory("hypervisor", Fixed::new().text("type", "xen\n"))
+}
+
+fn topology() -> Fixed {
+    Fixed::new()
+        .text("core_id", "0\n")
+        .text("physical_package_id", "0\n")
+        .text("core_siblings_list", "0\n")
+        .text("thread_siblings_list", "0\n")
+}
+
+/// `/sys/class/net`.
+struct Interfaces;
+
+impl Directory for Interfaces {
+    fn lookup(&self, name: &[u8]) -> Result<Item> {
+        let interface = interfaces()
+            .into_iter()
+            .find(|interface| interface.name.as_bytes() == name)
+            .ok_or(Errno::ENOENT)?;
+        let is_loopback = interface.number == 1;
+        let mac = interface.mac;
+        let address = format!(
+            "{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}\n",
+            mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]
+        );
+        let line = |text: alloc::string::String| move || Ok(text.clone().into_bytes());
+        let state = if is_loopback { "unknown\n" } else { "up\n" };
+        let statistics = [
+            "rx_bytes",
+            "rx_packets",
+            "rx_errors",
+            "rx_dropped",
+            "tx_bytes",
+            "tx_packets",
+            "tx_errors",
+            "tx_dropped",
+        ];
+        let statistics = statistics.iter().fold(Fixed::new(), |directory, name| directory.text(name, "0\n"));
+        Ok(Item::directory(
+            Fixed::new()
+                .file("address", line(address))
+                .file("ifindex", line(format!("{}\n", interface.number)))
+                .file("mtu", line(format!("{}\n", interface.mtu)))
+                .text("operstate", state)
+                .text("carrier", "1\n")
+                .text("flags", if is_loopback { "0x9\n" } else { "0x1003\n" })
+                .text("type", if is_loopback { "772\n" } else { "1\n" })
+                .text("tx_queue_len", "1000\n")
+                .directory("statistics", statistics),
+        ))
+    }
+
+    fn next(&self, from: u64) -> Option<Listed> {
+        let interface = interfaces().into_iter().find(|interface| u64::from(interface.number) >= from)?;
+        Some(Listed {
+            cookie: interface.number.into(),
+            name: interface.name.into_bytes(),
+            kind: Mode::DIRECTORY,
+        })
+    }
+}
