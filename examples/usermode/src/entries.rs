@@ -233,5 +233,16 @@ fn single_step() -> Outcome {
         check!(exit == Exit::Exception { vector: 1, error: 0, address: 0 }, "step {step}: {exit:x?}");
         check!(process.context.registers().rip == CODE + step, "RIP {:#x}", process.context.registers().rip);
     }
+    let mut process = Process::new(programs::step_over())?;
+    process.context.registers_mut().rflags |= 0x100;
+    let (mut calls, mut steps) = (0, 0);
+    while process.context.registers().rip < CODE + programs::step_over().len() as u64 {
+        match process.run_on() {
+            Exit::Syscall => calls += 1,
+            Exit::Exception { vector: 1, .. } => steps += 1,
+            exit => return Err(format!("{exit:x?} at {:#x}", process.context.registers().rip)),
+        }
+    }
+    check!(calls == 2 && steps >= 7, "{calls} system calls and {steps} steps");
     Ok(())
 }

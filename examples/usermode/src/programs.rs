@@ -83,6 +83,8 @@ programs! {
     hypercall: "mov eax, 29; mov edi, 2; lea rsi, [rsp]; syscall";
     /// Two instructions to step through.
     steps: "nop; nop; nop";
+    /// A system call to step over, then with the trap flag set by the program itself.
+    step_over: "nop; syscall; nop; nop; pushfq; or dword ptr [rsp], 0x100; popfq; syscall; nop; nop";
     /// Sets the direction flag, alignment check and nested task before the system call.
     flags: "pushfq; pop rax; or rax, 0x44400; push rax; popfq; syscall; pushfq; pop rax; syscall";
     /// Keeps reading the time page at RDI: its version into R8, the TSC's stamp into R9, system time into R10.
