@@ -122,9 +122,7 @@ impl AddressSpace {
         let parts = self.state.lock().parts(start, end, |area| {
             let is_locked = area.flags.contains(AreaFlags::LOCKED);
             if is_locked && flags & MS_INVALIDATE != 0 { Err(Errno::EBUSY) } else { Ok(()) }
-        });
-        // A hole is told after the rest is done, but nothing of it is kept: look for it again.
-        let parts = parts?;
+        })?;
         if flags & MS_SYNC != 0 {
             parts.iter().try_for_each(|(pager, first, count)| pager.sync(*first, *count))?;
         }

@@ -11,7 +11,7 @@ use linux_base::Mutex;
 
 use crate::area::AreaFlags;
 use crate::space::{PAGE, State};
-use crate::{AddressSpace, USER_END};
+use crate::{AddressSpace, Pager, USER_END};
 
 /// Whose address space it is: tests run at the same time, and are not to disturb each other.
 #[cfg(test)]
@@ -90,6 +90,25 @@ fn evict_round(pages: usize, force: Force) -> usize {
     evicted
 }
 
+/// Whether private copies of an object's pages go as well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Copies {
+    /// They go: the file has been cut off there.
+    Dropped,
+    /// They stay: what was written privately is the program's own.
+    Kept,
+}
+
+/// Unmaps pages of an object everywhere, because it has others now, or none: after a truncation and after a hole was made. Who
+/// calls holds no lock of an address space.
+pub fn unmap_pages(pager: &dyn Pager, first: u64, count: u64, copies: Copies) {
+    let mut id = 0;
+    while let Some(space) = next_space(id) {
+        id = space.id() + 1;
+        space.state.lock().unmap_object(pager, first, count, copies);
+    }
+}
+
 /// The first address space from a number on. What is about to be dropped is passed over.
 fn next_space(id: u64) -> Option<Arc<AddressSpace>> {
     let spaces = SPACES.lock();
@@ -113,6 +132,27 @@ impl State {
             at = portion;
         }
         Some(at)
+    }
+}
+
+impl State {
+    fn unmap_object(&mut self, pager: &dyn Pager, first: u64, count: u64, copies: Copies) {
+        let mut at = 0;
+        while let Some(area) = self.areas.range(at..).next().map(|(_, area)| area) {
+            at = area.end;
+            let Some(backing) = &area.backing else { continue };
+            let has_own = !area.is_shared() && area.flags.contains(AreaFlags::TOUCHED);
+            if !core::ptr::addr_eq(Arc::as_ptr(&backing.pager), pager) || has_own && copies == Copies::Kept {
+                continue;
+            }
+            let from = first.max(backing.first);
+            let to = first.saturating_add(count).min(backing.first.saturating_add(area.pages()));
+            if from < to {
+                let address = |index| area.start + (index - backing.first) * PAGE;
+                let (start, end) = (address(from), address(to));
+                self.drop_pages(start, end);
+            }
+        }
     }
 }
 

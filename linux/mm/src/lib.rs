@@ -47,6 +47,7 @@ pub use fake::FakeTables as Tables;
 pub use guest::GuestTables as Tables;
 
 pub use area::{Name, Prot};
+pub use evict::{Copies, unmap_pages};
 pub use fault::{Access, FaultOutcome, SegvCode};
 pub use frame::{Frame, PAGE_SIZE, ensure_room, set_reclaimer};
 pub use futex::FutexKey;

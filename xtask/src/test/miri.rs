@@ -36,6 +36,7 @@ const RUNS: &[Run] = &[
             ("a_directory_of_more_than_4096_bytes_is_listed_in_parts", SLOW),
         ],
     },
+    Run { package: "linux-mm", left_out: &[] },
     Run { package: "console", left_out: &[] },
     Run { package: "blkfront", left_out: &[] },
     Run {

@@ -163,10 +163,11 @@ fn without_memory_the_program_is_told_and_the_rest_goes_on() {
 
 #[test]
 fn a_child_has_its_own_memory_and_costs_few_hypercalls() {
+    let pages = if cfg!(miri) { 100 } else { 1000 };
     leaves_no_page(|| {
         let space = space();
-        let at = anonymous(&space, 1000);
-        for page in 0..1000 {
+        let at = anonymous(&space, pages);
+        for page in 0..pages {
             space.write_u64(at + page * KIB4, page).unwrap();
         }
         let before = hypercalls(&space);
@@ -179,9 +180,9 @@ fn a_child_has_its_own_memory_and_costs_few_hypercalls() {
         accounting::check(&child);
         drop(child);
         // The only owner writes without a copy.
-        let pages = frame::tests::live();
-        space.write_u64(at + 500 * KIB4, 79).unwrap();
-        assert_eq!(frame::tests::live(), pages);
+        let live = frame::tests::live();
+        space.write_u64(at + 50 * KIB4, 79).unwrap();
+        assert_eq!(frame::tests::live(), live);
         accounting::check(&space);
     });
 }
@@ -236,19 +237,20 @@ fn pages_of_files_are_taken_back_when_memory_is_short() {
         KEPT.set(kept);
         freed
     });
+    let (pages, memory) = if cfg!(miri) { (100, 40) } else { (1000, 200) };
     leaves_no_page(|| {
         let space = space();
         let object = MapObject {
-            pager: Arc::new(Cached(1000)),
+            pager: Arc::new(Cached(pages)),
             offset: 0,
             may_write: false,
             may_execute: true,
             name: Name::None,
         };
-        let at = space.mmap(MapRequest::private(0, 1000 * KIB4, RW, 0, object)).unwrap();
-        frame::tests::limit(200);
+        let at = space.mmap(MapRequest::private(0, pages * KIB4, RW, 0, object)).unwrap();
+        frame::tests::limit(memory);
         for round in 0..3 {
-            for index in 0..1000 {
+            for index in 0..pages {
                 assert_eq!(space.read_u64(at + index * KIB4), Ok(index), "round {round}");
             }
         }
@@ -257,4 +259,35 @@ fn pages_of_files_are_taken_back_when_memory_is_short() {
         drop(space);
         KEPT.take();
     });
+}
+
+#[test]
+fn pages_that_an_object_has_no_more_are_unmapped_everywhere() {
+    let (space, file) = (space(), TestFile::new(8, 8));
+    let mut request = MapRequest::private(0, 8 * KIB4, RW, 0, file.object(0));
+    let private = space.mmap(request.clone()).unwrap();
+    request.flags = MAP_SHARED;
+    request.len = 6 * KIB4;
+    request.object = Some(file.object(2 * KIB4));
+    let shared = space.mmap(request).unwrap();
+    space.write_bytes(private + 5 * KIB4, &[9]).unwrap();
+    let child = space.fork().unwrap();
+    for page in 0..8 {
+        space.read_array::<1>(private + page * KIB4).unwrap();
+        child.read_array::<1>(private + page * KIB4).unwrap();
+    }
+    for page in 0..6 {
+        space.read_array::<1>(shared + page * KIB4).unwrap();
+    }
+    let resident = || (space.totals().resident, child.totals().resident);
+    assert_eq!(resident(), (14, 8));
+    unmap_pages(&*file, 3, 2, Copies::Kept);
+    assert_eq!(resident(), (12, 8));
+    unmap_pages(&*file, 4, u64::MAX, Copies::Dropped);
+    assert_eq!(resident(), (5, 4));
+    assert_eq!(space.read_array(private + 5 * KIB4), Ok([6]));
+    let (other, before) = (TestFile::new(1, 0), resident());
+    unmap_pages(&*other, 0, u64::MAX, Copies::Dropped);
+    assert_eq!(resident(), before);
+    accounting::check(&space);
 }

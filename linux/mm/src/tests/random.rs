@@ -46,7 +46,8 @@ fn prot() -> impl Strategy<Value = Prot> {
 fn op() -> impl Strategy<Value = Op> {
     let (at, count) = (|| 0..WINDOW, || 1..9u64);
     let access = prop_oneof![Just(Access::Read), Just(Access::Write), Just(Access::Execute)];
-    let (offset, len) = (|| 0..4096u64, || prop_oneof![1..64usize, 1..20_000usize]);
+    let (offset, len) =
+        (|| 0..4096u64, || prop_oneof![1..64usize, 1..if cfg!(miri) { 5000usize } else { 20_000 }]);
     prop_oneof![
         4 => (at(), count(), prot(), any::<bool>()).prop_map(|(at, count, prot, shared)| Op::Anonymous { at, count, prot, shared }),
         3 => (at(), count(), prot(), any::<bool>(), 0..FILE_PAGES as u64 + 2)
@@ -244,7 +245,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 4 } else { 600 }, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 600 }, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_sequence_of_operations_does_what_the_model_does(ops in prop::collection::vec(op(), 1..if cfg!(miri) { 25 } else { 120 })) {
