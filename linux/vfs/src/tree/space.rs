@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use linux_base::{Errno, Result};
-use linux_mm::{Frame, PAGE_SIZE};
+use linux_mm::{Copies, Frame, PAGE_SIZE};
 
 use super::Node;
 use crate::memory::seal;
@@ -39,15 +39,20 @@ impl Node {
             core::cmp::Ordering::Greater => self.check_seals(seal::GROW)?,
             core::cmp::Ordering::Equal => {}
         }
-        let freed = {
+        let (freed, old_len) = {
             let mut content = self.content()?.lock();
-            if len < content.len {
-                content.cut(len)
+            let old_len = content.len;
+            if len < old_len {
+                (content.cut(len), old_len)
             } else {
                 content.extend(len);
-                0
+                (0, old_len)
             }
         };
+        let (old_end, end) = (old_len.div_ceil(SIZE), len.div_ceil(SIZE));
+        if end < old_end {
+            linux_mm::unmap_pages(self, end, old_end - end, Copies::Dropped);
+        }
         self.shared.uncharge(freed);
         self.modified();
         Ok(())
@@ -129,6 +134,9 @@ impl Node {
             }
         }
         self.shared.uncharge(freed);
+        if first < last {
+            linux_mm::unmap_pages(self, first, last - first, Copies::Kept);
+        }
         Ok(())
     }
 
