@@ -459,7 +459,10 @@ fn an_archive_of_packages_becomes_a_tree() {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(if kind == tar::EntryType::Directory { 0o755 } else { 0o644 });
-        (header.set_uid(0), header.set_gid(42), header.set_mtime(5), header.set_size(content.len() as u64));
+        header.set_uid(0);
+        header.set_gid(42);
+        header.set_mtime(5);
+        header.set_size(content.len() as u64);
         if target.is_empty() {
             builder.append_data(&mut header, path, content).unwrap();
         } else {
