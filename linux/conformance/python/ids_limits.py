@@ -26,7 +26,7 @@ child(lambda: (os.setsid() == os.getpid(), os.getpgid(0) == os.getpid(), os.gets
 child(lambda: (resource.setrlimit(resource.RLIMIT_NOFILE, (20, 30)), resource.getrlimit(resource.RLIMIT_NOFILE)))
 child(lambda: (resource.setrlimit(resource.RLIMIT_NOFILE, (20, 30)), [os.open("/dev/null", 0) for _ in range(100)]))
 child(lambda: (resource.setrlimit(resource.RLIMIT_AS, (500 << 20, 500 << 20)), len(bytearray(900 << 20))))
-child(lambda: (os.nice(0), os.nice(3), os.getpriority(os.PRIO_PROCESS, 0)))
+child(lambda: (os.setpriority(os.PRIO_PROCESS, 0, 0), os.nice(0), os.nice(3), os.getpriority(os.PRIO_PROCESS, 0)))
 child(lambda: (os.seteuid(1000), open("/root-only", "w")))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 1000, os.times().user >= 0, os.cpu_count() >= 1)
 print(os.uname().machine, os.sysconf("SC_PAGE_SIZE"), os.getloadavg()[0] >= 0, len(os.sched_getaffinity(0)) >= 1, os.ctermid())

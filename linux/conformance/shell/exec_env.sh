@@ -10,4 +10,4 @@ hash -r; type -t cd; type -t ls; command -v true >/dev/null && echo found
 (umask 077; touch private; stat -c %a private); (ulimit -n 50; ulimit -n); (ulimit -S -c 0; ulimit -c)
 { bash -c 'kill -SEGV $$'; } 2>/dev/null; echo "segv $?"; { bash -c 'kill -KILL $$'; } 2>/dev/null; echo "kill $?"; (exit 300); echo "300 is $?"
 cd /; pwd; cd - >/dev/null; [ "$PWD" = "$OLDPWD" ] || echo moved; echo $0 | tail -c 14; echo "${#PPID}" >/dev/null; [ $$ = $BASHPID ] && (( $(bash -c 'echo $PPID') == $$ )) && echo "parents right"
-nice -n 5 nice; nohup true 2>/dev/null </dev/null; echo "nohup $?"; id -u; id -un; whoami; printenv B; uname -m; arch; nproc >/dev/null && echo nproc; date -u -d @86400 +%F; test -t 0 || echo "no terminal"
+echo "nicer by $(($(nice -n 5 nice) - $(nice)))"; nohup true 2>/dev/null </dev/null; echo "nohup $?"; id -u; id -un; whoami; printenv B; uname -m; arch; nproc >/dev/null && echo nproc; date -u -d @86400 +%F; test -t 0 || echo "no terminal"

@@ -1,6 +1,7 @@
 // nice values and scheduling policies as programs ask for them.
 #include "check.h"
 int main(void) {
+    setpriority(PRIO_PROCESS, 0, 0);
     CALL(getpriority(PRIO_PROCESS, 0));
     CALL(nice(5));
     CALL(getpriority(PRIO_PROCESS, 0));

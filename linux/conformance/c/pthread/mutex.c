@@ -40,11 +40,11 @@ int main(void) {
     R(pthread_mutex_unlock(&e));
     R(pthread_mutex_unlock(&e));
     pthread_mutex_lock(&m);
+    long before = now_ms();
     struct timespec when;
     clock_gettime(CLOCK_REALTIME, &when);
     when.tv_nsec += 20000000;
     if (when.tv_nsec >= 1000000000) when.tv_sec++, when.tv_nsec -= 1000000000;
-    long before = now_ms();
     R(pthread_mutex_timedlock(&m, &when));
     YES(now_ms() - before >= 15);
     R(pthread_mutex_destroy(&m));

@@ -18,8 +18,8 @@ int main(void) {
     t = (struct timespec){10, 0};
     CALL(nanosleep(&t, &rest));
     YES(rest.tv_sec == 9 && rest.tv_nsec > 500000000);
-    clock_gettime(CLOCK_MONOTONIC, &t);
     before = now_ms();
+    clock_gettime(CLOCK_MONOTONIC, &t);
     t.tv_nsec += 20000000;
     if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
     R(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL));

@@ -11,7 +11,7 @@ int main(void) {
     struct pollfd p = {m, POLLIN};
     CALL(poll(&p, 1, 50));
     type(m, "\x11");
-    write(s, "flows", 5);
+    for (int i = 0; i < 500 && write(s, "flows", 5) != 5; i++) pause_ms(2);
     p.revents = 0;
     CALL(poll(&p, 1, 500));
     ssize_t r = read(m, t, sizeof t);

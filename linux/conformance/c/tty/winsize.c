@@ -19,8 +19,9 @@ int main(void) {
     char c;
     read(ready[0], &c, 1);
     w.ws_col = 100;
-    CALL(ioctl(m, TIOCSWINSZ, &w));
+    int set = ioctl(m, TIOCSWINSZ, &w);
     how("child", reap(pid));
+    printf("set %d\n", set);
     int p[2];
     pipe(p);
     CALL(ioctl(p[0], TIOCGWINSZ, &r));
