@@ -122,3 +122,31 @@ fn a_file_without_a_name_may_get_one() {
     let place = file.place::<crate::Location>().unwrap();
     assert_eq!(world.context().link_place(place, None, b"/other"), Err(Errno::ENOENT));
 }
+
+#[test]
+fn a_file_that_shrinks_and_grows_is_still_what_is_mapped() {
+    let world = World::new();
+    world.write("/f", &"x".repeat(3 * PAGE_SIZE));
+    let file = world.open("/f", OpenFlags::RDWR).unwrap();
+    let memory = pager(&file).unwrap();
+    let mapped = memory.page(2, true).unwrap().unwrap();
+    world.context().truncate_file(&file, 10).unwrap();
+    assert!(memory.page(2, false).unwrap().is_none());
+    mapped.write(0, b"junk");
+    world.context().truncate_file(&file, 3 * PAGE_SIZE as u64).unwrap();
+    assert_eq!(memory.page(2, false).unwrap().unwrap().number(), mapped.number());
+    assert_eq!(world.read("/f").unwrap(), "x".repeat(10) + &"\0".repeat(3 * PAGE_SIZE - 10));
+    world.context().truncate_file(&file, 10).unwrap();
+    mapped.write(0, b"junk");
+    file.write(Some(2 * PAGE as u64 + 2), &mut SliceSource::new(b"!"), 0).unwrap();
+    mapped.write(3, b"?");
+    assert_eq!(world.read("/f").unwrap()[2 * PAGE_SIZE..], *"\0\0!");
+    world.context().fallocate(&file, 3, 0, 3 * PAGE).unwrap();
+    let mut bytes = [1; 4];
+    mapped.read(0, &mut bytes);
+    assert_eq!(bytes, [0; 4]);
+    mapped.write(0, b"seen");
+    let mut bytes = Vec::new();
+    file.read(Some(2 * PAGE as u64), &mut VecSink::new(&mut bytes, 3), 0).unwrap();
+    assert_eq!(bytes, b"see");
+}

@@ -1,6 +1,7 @@
 //! Tests of the crate as a whole.
 
 mod devices;
+mod ext4;
 mod locks;
 mod memory;
 mod model;

@@ -109,10 +109,21 @@ impl Content {
     }
 
     /// Cuts the pages behind a length off, and zeroes what is behind it in its own page. Returns how many written pages went.
+    ///
+    /// Written pages that are mapped stay: should the file grow again, it and the mapping must be the same memory.
     pub(super) fn cut(&mut self, len: u64) -> u64 {
-        let size = PAGE_SIZE as u64;
-        let cut = self.pages.split_off(&len.div_ceil(size));
-        let freed = cut.values().filter(|page| matches!(page, Page::Dirty(_))).count() as u64;
+        let cut = self.pages.split_off(&len.div_ceil(PAGE_SIZE as u64));
+        let mut freed = 0;
+        for (index, page) in cut {
+            match page {
+                Page::Dirty(frame) if !frame.is_unique() => {
+                    frame.zero(0, PAGE_SIZE);
+                    self.pages.insert(index, Page::Dirty(frame));
+                }
+                Page::Dirty(_) => freed += 1,
+                Page::Clean { .. } | Page::Hole => {}
+            }
+        }
         self.dirty -= freed;
         if let Some(below) = &mut self.below {
             below.len = below.len.min(len);
@@ -138,11 +149,35 @@ impl Content {
         }
     }
 
-    /// Extends to a length, if it is shorter. A mapping may have written behind the end.
+    /// Extends to a length, if it is shorter.
     pub(super) fn extend(&mut self, len: u64) {
         if len > self.len {
+            self.expose(len - 1);
             self.zero_tail(self.len);
             self.len = len;
+        }
+    }
+
+    /// What is between the end and the byte at `at` comes to light, and with it that byte's page: a mapping may have written
+    /// there, but it reads as zeroes.
+    pub(super) fn expose(&mut self, at: u64) {
+        let size = PAGE_SIZE as u64;
+        if at < self.len {
+            return;
+        }
+        let (end, index) = (self.len, at / size);
+        if end / size == index {
+            if let Some(Page::Clean { frame, .. } | Page::Dirty(frame)) = self.pages.get(&index) {
+                frame.zero((end % size) as usize, (at - end) as usize);
+            }
+        } else {
+            self.zero_tail(end);
+        }
+        let first = end.div_ceil(size);
+        for page in self.pages.range(first..first.max(index + 1)).map(|(_, page)| page) {
+            if let Page::Dirty(frame) = page {
+                frame.zero(0, PAGE_SIZE);
+            }
         }
     }
 }

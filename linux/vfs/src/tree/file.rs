@@ -134,10 +134,12 @@ impl Node {
             let step = at.ok_or(Errno::EFBIG).and_then(|at| {
                 let within = (at % SIZE) as usize;
                 let room = (PAGE_SIZE - within).min(from.left()).min((LEN_MAX - at) as usize);
+                content.lock().expose(at);
                 let frame = self.page_to_write(at / SIZE)?;
                 let pulled = frame.write_from(within, room, from)?;
                 if pulled > 0 {
-                    content.lock().extend_over(at, at + pulled as u64);
+                    let mut content = content.lock();
+                    content.len = content.len.max(at + pulled as u64);
                 }
                 Ok((pulled, pulled == room))
             });
@@ -287,8 +289,14 @@ impl Content {
         (Some(frame), true)
     }
 
-    /// A page becomes zeroes; whether it was a written one.
+    /// A page becomes zeroes; whether it was a written one that is free now. One that is mapped stays, zeroed.
     pub(super) fn make_hole(&mut self, index: u64) -> bool {
+        if let Some(Page::Dirty(frame)) = self.pages.get(&index)
+            && !frame.is_unique()
+        {
+            frame.zero(0, PAGE_SIZE);
+            return false;
+        }
         let is_below = self.below.is_some_and(|below| index < below.len.div_ceil(SIZE));
         let old = if is_below { self.pages.insert(index, Page::Hole) } else { self.pages.remove(&index) };
         let was_dirty = matches!(old, Some(Page::Dirty(_)));
@@ -307,24 +315,5 @@ impl Content {
             end = *known;
         }
         (first, end - first)
-    }
-
-    /// Bytes have been written from `at` to `end`.
-    fn extend_over(&mut self, at: u64, end: u64) {
-        // What lies between the old end and the new bytes in the same page must be zeroes, though a mapping wrote there.
-        if at > self.len {
-            self.zero_between(self.len, at);
-        }
-        self.len = self.len.max(end);
-    }
-
-    fn zero_between(&mut self, from: u64, to: u64) {
-        if from / SIZE == to / SIZE {
-            if let Some(Page::Clean { frame, .. } | Page::Dirty(frame)) = self.pages.get(&(from / SIZE)) {
-                frame.zero((from % SIZE) as usize, (to - from) as usize);
-            }
-        } else {
-            self.zero_tail(from);
-        }
     }
 }
