@@ -188,3 +188,17 @@ fn what_comes_in_after_both_halves_were_shut_down_resets() {
     assert_eq!(sim.stacks[0].tcp_try_read(s, &mut [0; 20]), Err(Error::ConnectionReset));
     assert_eq!(sim.stacks[1].tcp_error(c), Ok(Some(Error::ConnectionReset)));
 }
+
+#[test]
+fn without_congestion_control_the_whole_buffer_goes_out_at_once() {
+    let mut sim = Sim::new(2, 1);
+    let options = TcpOptions { rx_buffer: 32 << 10, tx_buffer: 32 << 10, ..TcpOptions::default() };
+    let listener = sim.stacks[0].tcp_listen(any(80), 4, options).unwrap();
+    let c = sim.stacks[1].tcp_connect(at(1, 80), options).unwrap();
+    sim.run_for(S);
+    let (s, _) = sim.stacks[0].tcp_try_accept(listener).unwrap();
+    sim.stacks[1].tcp_try_write(c, &[7; 30_000]).unwrap();
+    // A frame takes 100 us: less than a round trip.
+    sim.run_for(180_000);
+    assert_eq!(sim.stacks[0].tcp_state(s).unwrap().readable, 30_000);
+}

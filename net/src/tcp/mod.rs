@@ -168,9 +168,12 @@ impl Core {
         socket.set_ack_delay(options.ack_delay_ns.map(duration));
         socket.set_keep_alive(options.keepalive_ns.map(duration));
         socket.set_hop_limit(Some(options.hop_limit.max(1)));
-        if options.congestion_control {
-            socket.set_congestion_control(CongestionControl::Reno);
-        }
+        // A new socket has the best that smoltcp was built with, and its window begins at 2 KiB.
+        socket.set_congestion_control(if options.congestion_control {
+            CongestionControl::Reno
+        } else {
+            CongestionControl::None
+        });
         Ok(socket)
     }
 
