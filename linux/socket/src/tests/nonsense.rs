@@ -42,7 +42,11 @@ impl Random {
         if bytes.len() >= 16 && self.below(4) > 0 {
             let len = bytes.len() as u64;
             bytes[..8].copy_from_slice(&len.to_le_bytes());
-            bytes[8..16].copy_from_slice(&[1, 0, 0, 0, 1 + self.below(2) as u8, 0, 0, 0]);
+            bytes[8..16].copy_from_slice(&[1, 0, 0, 0, 1 + self.below(5) as u8 / 4, 0, 0, 0]);
+            for number in bytes[16..].chunks_mut(4) {
+                number[0] %= 4;
+                number[1..].fill(0);
+            }
         }
         bytes
     }
@@ -91,7 +95,10 @@ fn act(guest: &Guest, random: &mut Random, process: &Process, all: &mut Vec<Arc<
         }
         14 => {
             all.swap_remove(random.below(all.len()));
-            if let Some(socket) = make(guest, random) {
+            if random.below(2) == 0 {
+                let (one, two) = guest.sockets.pair(process, UNIX, [1, 2, 5][random.below(3)], 0).unwrap();
+                all.extend([open(guest, &one), open(guest, &two)]);
+            } else if let Some(socket) = make(guest, random) {
                 all.push(open(guest, &socket));
             }
         }
