@@ -128,6 +128,8 @@ fn describe(request: &MapRequest) -> Result<Area> {
     }
     let is_shared = match request.flags & MAP_TYPE {
         MAP_SHARED => true,
+        // Only a file's mapping is validated.
+        MAP_SHARED_VALIDATE if request.object.is_none() => return Err(Errno::EINVAL),
         MAP_SHARED_VALIDATE if request.flags & !KNOWN != 0 => return Err(Errno::EOPNOTSUPP),
         MAP_SHARED_VALIDATE => true,
         MAP_PRIVATE => false,
