@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), alloc::string::String> {
+    linux_mm::set_reclaimer(linux_vfs::reclaim::reclaim);
     mounts::mount_all()?;
     files::write_all();
     timers::start();
