@@ -16,6 +16,9 @@ use crate::observe::{Change, Observed, Observer};
 use crate::slab::{Id, Slab};
 use crate::tcp::spread;
 
+/// The most buffer, each way, of a socket on an interface that is not loopback.
+const FARTHEST: usize = 64 << 10;
+
 /// Names the kind of [`UdpId`].
 #[derive(Debug)]
 pub enum UdpKind {}
@@ -137,7 +140,11 @@ impl Core {
         if let Some(index) = s.flows.iter().find(on_link) {
             return Some(*index);
         }
-        let UdpOptions { rx_buffer, rx_datagrams, tx_buffer, tx_datagrams } = s.options;
+        let UdpOptions { mut rx_buffer, rx_datagrams, mut tx_buffer, tx_datagrams } = s.options;
+        if link != 0 {
+            // Longer datagrams than smoltcp puts together from fragments go over loopback alone.
+            (rx_buffer, tx_buffer) = (rx_buffer.min(FARTHEST), tx_buffer.min(FARTHEST));
+        }
         let rx = PacketBuffer::new(vec![PacketMetadata::EMPTY; rx_datagrams], zeroed(rx_buffer)?);
         let tx = PacketBuffer::new(vec![PacketMetadata::EMPTY; tx_datagrams], zeroed(tx_buffer)?);
         let mut socket = Socket::new(rx, tx);

@@ -202,3 +202,23 @@ fn without_congestion_control_the_whole_buffer_goes_out_at_once() {
     sim.run_for(180_000);
     assert_eq!(sim.stacks[0].tcp_state(s).unwrap().readable, 30_000);
 }
+
+#[test]
+fn a_burst_of_callers_over_a_wire_is_connected_within_milliseconds() {
+    let mut sim = Sim::new(2, 1);
+    let options = TcpOptions { half_open: 512, ..TcpOptions::default() };
+    let listener = sim.stacks[0].tcp_listen(any(80), 6, options).unwrap();
+    sim.stacks[1].tcp_connect(at(1, 80), options).unwrap();
+    sim.run_for(S);
+    sim.stacks[0].tcp_try_accept(listener).unwrap();
+    let callers: Vec<_> = (0..256).map(|_| sim.stacks[1].tcp_connect(at(1, 80), options).unwrap()).collect();
+    let mut accepted = 0;
+    for _ in 0..30 {
+        sim.run_for(MS);
+        while sim.stacks[0].tcp_try_accept(listener).is_ok() {
+            accepted += 1;
+        }
+    }
+    assert_eq!(accepted, 256);
+    assert!(callers.iter().all(|caller| !sim.stacks[1].tcp_state(*caller).unwrap().connecting));
+}
