@@ -4,7 +4,9 @@ use linux_base::{Errno, OpenFlags};
 
 use super::World;
 use crate::Follow;
+use crate::inode::FileSystem;
 use crate::ops::RenameFlags;
+use crate::tree::{Options, Tree};
 
 #[test]
 fn files_keep_what_is_written() {
@@ -136,4 +138,20 @@ fn the_working_directory_has_a_path_until_it_is_removed() {
     assert_eq!(world.cwd.working_path(&root), Err(Errno::ENOENT));
     assert_eq!(world.cwd.path(&root), b"/c/b (deleted)");
     assert_eq!(world.open("x", OpenFlags::CREAT | OpenFlags::RDWR).err(), Some(Errno::ENOENT));
+}
+
+#[test]
+fn what_a_renaming_replaces_is_deleted_and_its_space_comes_back() {
+    let tree = Tree::new(Options { pages: 10, ..Options::default() }).unwrap();
+    let world = World::over(tree.clone());
+    world.write("/a", "a");
+    world.write("/b", "b");
+    let file = world.open("/b", OpenFlags::empty()).unwrap();
+    world.rename("/a", "/b").unwrap();
+    assert_eq!(world.vfs.place_of(&file).path(world.vfs.root()), b"/b (deleted)");
+    assert_eq!(tree.usage().free, 8);
+    drop(file);
+    assert_eq!(tree.usage().free, 9);
+    world.unlink("/b").unwrap();
+    assert_eq!(tree.usage().free, 10);
 }
