@@ -7,6 +7,7 @@ mod cache;
 mod dentry;
 mod location;
 mod mount;
+mod table;
 mod walk;
 
 pub use cache::NameCache;

@@ -25,7 +25,7 @@ fn image(name: &str) -> (Vec<u8>, Vec<u8>) {
     let root = scratch.join("root");
     let _ = fs::remove_dir_all(&scratch);
     fs::create_dir_all(root.join("many")).unwrap();
-    let content: Vec<u8> = (0..1_000_001usize).map(|at| (at * 31 >> 3) as u8).collect();
+    let content: Vec<u8> = (0..1_000_001usize).map(|at| ((at * 31) >> 3) as u8).collect();
     fs::write(root.join("large"), &content).unwrap();
     fs::write(root.join("one"), "linked").unwrap();
     fs::hard_link(root.join("one"), root.join("two")).unwrap();

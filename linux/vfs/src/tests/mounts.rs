@@ -93,3 +93,22 @@ fn long_chains_of_directories_go_without_deep_recursion() {
     let vfs = Arc::new(world);
     drop(vfs);
 }
+
+#[test]
+fn mounts_are_told_as_proc_tells_them() {
+    let world = World::new();
+    world.mkdir("/a b").unwrap();
+    let flags = MountFlags::READ_ONLY | MountFlags::NO_SUID;
+    let mount = world.vfs.mount(&world.place("/a b"), Tree::tmpfs().unwrap(), b"", flags).unwrap();
+    let root = world.vfs.root();
+    let text = String::from_utf8(world.vfs.mounts_text(root)).unwrap();
+    assert_eq!(text, "test / tmpfs rw,relatime 0 0\nnone /a\\040b tmpfs ro,nosuid,relatime 0 0\n");
+    let text = String::from_utf8(world.vfs.mountinfo_text(root)).unwrap();
+    let ends = " / /a\\040b ro,nosuid,relatime - tmpfs none ro\n";
+    assert!(
+        text.ends_with(ends) && text.contains(&format!("\n{} {} 0:", mount.id(), root.mount().id())),
+        "{text}"
+    );
+    // Who lives in the mount sees it as the root, and what is beside it not at all.
+    assert_eq!(world.vfs.mounts_text(&world.place("/a b")), b"none / tmpfs ro,nosuid,relatime 0 0\n");
+}

@@ -15,6 +15,7 @@ mod inode;
 mod lower;
 mod names;
 mod node;
+mod options;
 mod pager;
 mod space;
 
@@ -28,48 +29,8 @@ use crate::inode::{FileSystem, Inode, NewInode, Usage, anonymous_device};
 
 pub use lower::{InPlace, Lower};
 pub use node::Node;
+pub use options::Options;
 pub use space::Fallocate;
-
-const TMPFS_MAGIC: u64 = 0x0102_1994;
-
-/// How a tree is made.
-#[derive(Clone)]
-pub struct Options {
-    /// As `/proc/mounts` names it.
-    pub kind: &'static str,
-    /// `f_type` of `statfs(2)`.
-    pub magic: u64,
-    /// Permissions of the root directory.
-    pub mode: u32,
-    /// Owner of the root directory.
-    pub uid: u32,
-    /// Group of the root directory.
-    pub gid: u32,
-    /// The most pages that what was written may take.
-    pub pages: u64,
-    /// The most inodes that can be made.
-    pub inodes: u64,
-    /// Whether nothing can be changed.
-    pub is_read_only: bool,
-    /// What is below.
-    pub lower: Option<Lower>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            kind: "tmpfs",
-            magic: TMPFS_MAGIC,
-            mode: 0o1777,
-            uid: 0,
-            gid: 0,
-            pages: u64::MAX,
-            inodes: u64::MAX,
-            is_read_only: false,
-            lower: None,
-        }
-    }
-}
 
 /// The file system.
 pub struct Tree {
