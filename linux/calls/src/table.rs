@@ -174,8 +174,8 @@ macro_rules! system_calls {
             162 sync sync () done;
             163 acct none (path: Path) absent;
             164 settimeofday time (time: Ptr, zone: Ptr) done;
-            165 mount mount (source: Path, target: Path, kind: Path, flags: Hex, data: Ptr) absent;
-            166 umount2 mount (target: Path, flags: Hex) absent;
+            165 mount mount (source: Path, target: Path, kind: Path, flags: Hex, data: Ptr) done;
+            166 umount2 mount (target: Path, flags: Hex) done;
             167 swapon none (path: Path, flags: Hex) absent;
             168 swapoff none (path: Path) absent;
             169 reboot system (magic: Hex, magic2: Hex, command: Hex, argument: Ptr) done;
@@ -370,7 +370,7 @@ macro_rules! system_calls {
             446 landlock_restrict_self none (ruleset: Fd, flags: Hex) absent;
             447 memfd_secret none (flags: Hex) absent;
             448 process_mrelease none (pidfd: Fd, flags: Hex) absent;
-            449 futex_waitv none (waiters: Ptr, count: Uint, flags: Hex, timeout: Ptr, clock: Clock) absent;
+            449 futex_waitv futex (waiters: Ptr, count: Uint, flags: Hex, timeout: Ptr, clock: Clock) done;
             450 set_mempolicy_home_node none (address: Ptr, len: Size, node: Size, flags: Hex) absent;
             451 cachestat none (fd: Fd, range: Ptr, stat: Ptr, flags: Hex) absent;
             452 fchmodat2 attributes (dir: DirFd, path: Path, mode: Mode, flags: Hex) done;

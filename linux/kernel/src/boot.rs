@@ -81,11 +81,13 @@ pub fn end(end: End) -> ! {
     if end == End::Reboot {
         minios::power::shutdown(minios::power::Reason::Reboot);
     }
+    crate::console::finish();
     minios_std::process::exit(ExitCode::SUCCESS)
 }
 
 /// The first program has ended: so does the guest, with its status.
 pub fn init_has_ended(status: WaitStatus) -> ! {
+    crate::console::finish();
     let code = match status {
         WaitStatus::Exited(code) => code,
         WaitStatus::Killed(signal) => {

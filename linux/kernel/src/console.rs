@@ -185,6 +185,18 @@ pub fn register(devices: &DeviceRegistry) {
     );
 }
 
+/// Sends the last of what programs wrote, as long as somebody takes it.
+pub fn finish() {
+    const PATIENCE_NS: u64 = 2_000_000_000;
+    let deadline = minios::time::now_ns() + PATIENCE_NS;
+    while first().output_len() > 0 && minios::time::now_ns() < deadline {
+        first().output_possible();
+        if first().output_len() > 0 {
+            minios::thread::sleep(core::time::Duration::from_millis(2));
+        }
+    }
+}
+
 /// A process that led a session has ended.
 pub fn session_ended(leader: &Process) {
     let terminal = leader.terminal.lock().take();

@@ -71,7 +71,7 @@ macro_rules! rows {
             let mut arguments = Arguments(arguments.into_iter());
             match number {
                 $($number => invoke!($state $module $name task arguments ($($argument)*)),)*
-                _ => Err(unknown(task, number)),
+                _ => Err(absent(task, "an unknown call")),
             }
         }
     };
@@ -118,8 +118,4 @@ fn absent(task: &Task, name: &str) -> Errno {
         log::warn!("{} uses {name} (system call {number}), which is not there", task.thread.comm());
     }
     Errno::ENOSYS
-}
-
-fn unknown(task: &Task, number: u64) -> Errno {
-    absent(task, "an unknown call")
 }

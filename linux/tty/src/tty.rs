@@ -96,6 +96,11 @@ impl Tty {
         }
     }
 
+    /// Bytes of output that wait for room in the backend.
+    pub fn output_len(&self) -> usize {
+        self.state.lock().line.output.ready.len()
+    }
+
     /// Which one it is, for [`crate::Caller`].
     pub fn id(&self) -> TtyId {
         self.id

@@ -27,12 +27,11 @@ pub fn mount_all() -> Outcome<()> {
     let forbids = MountFlags::NO_SUID | MountFlags::NO_DEV | MountFlags::NO_EXEC;
     let tmpfs = || Tree::tmpfs().map_err(|errno| errno.to_string());
     let run = Tree::new(Options { mode: 0o755, ..Options::default() }).map_err(|errno| errno.to_string())?;
-    let pts = PseudoFileSystem::new("devpts", DEVPTS_MAGIC, super::pts::Entries);
     mount("/dev", devices()?, b"udev", MountFlags::NO_SUID | MountFlags::NO_EXEC)?;
-    mount("/dev/pts", pts, b"devpts", MountFlags::NO_SUID | MountFlags::NO_EXEC)?;
+    mount("/dev/pts", devpts(), b"devpts", MountFlags::NO_SUID | MountFlags::NO_EXEC)?;
     mount("/dev/shm", tmpfs()?, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)?;
-    mount("/proc", PseudoFileSystem::new("proc", PROC_MAGIC, proc::root()), b"proc", forbids)?;
-    mount("/sys", PseudoFileSystem::new("sysfs", SYSFS_MAGIC, proc::sys::root()), b"sysfs", forbids)?;
+    mount("/proc", proc(), b"proc", forbids)?;
+    mount("/sys", sysfs(), b"sysfs", forbids)?;
     mount("/run", run, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)?;
     for spec in options::all("tmpfs") {
         more_tmpfs(spec).map_err(|reason| format!("tmpfs={spec}: {reason}"))?;
@@ -41,6 +40,21 @@ pub fn mount_all() -> Outcome<()> {
         disk(spec).map_err(|reason| format!("mount={spec}: {reason}"))?;
     }
     Ok(())
+}
+
+/// The content of `/proc`.
+pub fn proc() -> Arc<dyn FileSystem> {
+    PseudoFileSystem::new("proc", PROC_MAGIC, proc::root())
+}
+
+/// The content of `/sys`.
+pub fn sysfs() -> Arc<dyn FileSystem> {
+    PseudoFileSystem::new("sysfs", SYSFS_MAGIC, proc::sys::root())
+}
+
+/// The content of `/dev/pts`.
+pub fn devpts() -> Arc<dyn FileSystem> {
+    PseudoFileSystem::new("devpts", DEVPTS_MAGIC, super::pts::Entries)
 }
 
 fn root() -> Outcome<()> {
@@ -186,6 +200,13 @@ fn more_tmpfs(spec: &str) -> Outcome<()> {
         return Err("the path is not absolute".into());
     }
     let mut options = Options::default();
+    tmpfs_settings(&mut options, settings)?;
+    let tree = Tree::new(options).map_err(|errno| errno.to_string())?;
+    mount(path, tree, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)
+}
+
+/// `size=16m,mode=1777`
+pub fn tmpfs_settings(options: &mut Options, settings: &str) -> Outcome<()> {
     for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
         let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
         match key {
@@ -204,8 +225,7 @@ fn more_tmpfs(spec: &str) -> Outcome<()> {
             _ => return Err(format!("there is no setting {key}")),
         }
     }
-    let tree = Tree::new(options).map_err(|errno| errno.to_string())?;
-    mount(path, tree, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)
+    Ok(())
 }
 
 /// A number of bytes, with k, m, g, or a share of the memory in percent.

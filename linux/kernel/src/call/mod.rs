@@ -19,6 +19,7 @@ pub mod io;
 pub mod kill;
 pub mod limits;
 pub mod memory;
+pub mod mount;
 pub mod open;
 pub mod pipe;
 pub mod poll;

@@ -19,32 +19,6 @@ pub fn read_set(task: &Task, address: u64, size: usize) -> Result<SigSet> {
     Ok(SigSet(task.space().read_u64(address)?))
 }
 
-impl Task {
-    /// Blocks these signals until the running call is over (`ppoll`, `pselect`, `epoll_pwait`, `sigsuspend`); a null pointer is no change.
-    pub fn mask_for_call(&self, set: u64, size: usize) -> Result<()> {
-        if set == 0 {
-            return Ok(());
-        }
-        let set = read_set(self, set, size)?;
-        let mut signals = self.thread.signals.lock();
-        signals.saved_mask = Some(signals.mask);
-        signals.mask = SigSet::mask(set.0);
-        Ok(())
-    }
-
-    /// The call is over without being interrupted: the mask is what it was.
-    pub fn unmask_after_call<T>(&self, result: &Result<T>) {
-        let is_interrupted =
-            matches!(result, Err(errno) if *errno == Errno::EINTR || restart::is_restart(*errno));
-        if !is_interrupted {
-            let mut signals = self.thread.signals.lock();
-            if let Some(mask) = signals.saved_mask.take() {
-                signals.mask = mask;
-            }
-        }
-    }
-}
-
 pub fn rt_sigaction(task: &mut Task, signal: i32, new: u64, old: u64, size: usize) -> Result<()> {
     if size != SET_LEN {
         return Err(Errno::EINVAL);

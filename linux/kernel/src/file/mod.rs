@@ -5,8 +5,8 @@ mod context;
 mod table;
 
 pub use blocking::{read_blocking, wait_for, write_blocking};
-pub use context::{AT_FDCWD, Asker, FsContext, set_vfs, vfs};
-pub use table::{Descriptor, Files};
+pub use context::{AT_FDCWD, FsContext, set_vfs, vfs};
+pub use table::Files;
 
 /// A place in the tree.
 pub type Path = linux_vfs::Location;

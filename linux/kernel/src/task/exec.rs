@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use linux_base::wait::{Interruptible, wait_until};
-use linux_base::{Credentials, Errno, Mode, OpenFile, PollEvents, Result, host};
+use linux_base::{Credentials, Errno, OpenFile, PollEvents, Result, host};
 use linux_mm::{AddressSpace, MapObject, Name, Randomize};
 use linux_task::elf::Plan;
 use linux_task::limits::Resource;

@@ -35,7 +35,16 @@ pub fn thread(task: Task) {
     if thread.tid() != process.pid() || is_last {
         table::remove_thread(thread.tid());
     }
-    drop(thread.set_files(None));
+    let files = thread.set_files(None);
+    if is_last && let Some(files) = &files {
+        // Whoever else has these files open: this process's record locks go.
+        for fd in files.numbers() {
+            if let Ok(open) = files.get(fd) {
+                linux_vfs::locks::release_process(&open, process.pid().into());
+            }
+        }
+    }
+    drop(files);
     if is_last {
         self::process(&process, &thread);
     } else {

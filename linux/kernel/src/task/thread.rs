@@ -299,5 +299,12 @@ impl Task {
             Err(errno) => errno.as_return_value() as u64,
         };
         self.context.registers_mut().rax = value;
+        // The mask of a call that was not interrupted ends with it; otherwise it holds until the signal is handled.
+        if value != Errno::EINTR.as_return_value() as u64 {
+            let mut signals = self.thread.signals.lock();
+            if let Some(mask) = signals.saved_mask.take() {
+                signals.mask = mask;
+            }
+        }
     }
 }
