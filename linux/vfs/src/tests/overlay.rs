@@ -213,3 +213,30 @@ fn whole_pages_of_an_archive_are_used_in_place_until_they_are_written() {
     assert_eq!(&bytes[..3], b"abc");
     assert!(world.read("/f").unwrap() == format!("XYZ{}", &text[3..]));
 }
+
+#[test]
+fn names_that_come_and_go_leave_nothing_behind_but_those_below() {
+    let world = world(&[("tmp/", ""), ("tmp/old", "old"), ("tmp/other", "other")]);
+    let place = world.place("/tmp");
+    let known = || place.inode().unwrap().downcast::<crate::tree::Node>().unwrap().known_names();
+    for index in 0..100 {
+        world.write(&format!("/tmp/{index}"), "x");
+        world.rename(&format!("/tmp/{index}"), "/tmp/name").unwrap();
+        world.unlink("/tmp/name").unwrap();
+    }
+    assert_eq!(known(), 0);
+    world.write("/tmp/new", "new");
+    world.rename("/tmp/new", "/tmp/old").unwrap();
+    world.unlink("/tmp/old").unwrap();
+    assert_eq!((known(), world.read("/tmp/old").err()), (1, Some(Errno::ENOENT)));
+    world.write("/tmp/new", "new");
+    let flags = crate::ops::RenameFlags::EXCHANGE;
+    world.context().rename(None, b"/tmp/new", None, b"/tmp/other", flags).unwrap();
+    world.unlink("/tmp/other").unwrap();
+    world.vfs.names.purge(world.vfs.root().dentry());
+    assert_eq!(
+        (world.read("/tmp/new").unwrap(), world.read("/tmp/other").err()),
+        ("other".into(), Some(Errno::ENOENT))
+    );
+    assert_eq!(world.list("/tmp").unwrap(), ["new"]);
+}

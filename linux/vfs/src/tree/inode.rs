@@ -7,10 +7,10 @@ use core::any::Any;
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 
-use linux_base::{Errno, File, Mode, Result, Stat};
+use linux_base::{Errno, File, Mode, Mutex, Result, Stat};
 
 use super::Node;
-use super::names::{Known, UPPER_COOKIES};
+use super::names::{Known, Names, UPPER_COOKIES};
 use super::node::Body;
 use crate::hooks::Hooks;
 use crate::inode::{Changes, DirEntry, Emit, FIRST_COOKIE, Inode, NewInode, OpenRequest, Rename, now};
@@ -192,10 +192,8 @@ impl Inode for Node {
         let (moved, replaced) =
             (node.is_directory_now(), target.as_ref().is_some_and(|target| target.is_directory_now()));
         if let (true, Some(target)) = (rename.is_exchange, &target) {
-            let old = names.lock().put(rename.name, target.clone());
-            drop(old);
-            let old = to_names.lock().put(rename.to_name, node.clone());
-            drop(old);
+            replace(names, rename.name, target);
+            replace(to_names, rename.to_name, &node);
             self.add_links(i32::from(replaced) - i32::from(moved));
             to.add_links(i32::from(moved) - i32::from(replaced));
             target.change(&Changes::default())?;
@@ -205,8 +203,11 @@ impl Inode for Node {
             }
             let old = names.lock().remove(rename.name);
             drop(old);
-            let old = to_names.lock().put(rename.to_name, node.clone());
-            drop(old);
+            if target.is_some() {
+                replace(to_names, rename.to_name, &node);
+            } else {
+                to_names.lock().put(rename.to_name, node.clone());
+            }
             if let Some(target) = &target {
                 target.forget_name();
             }
@@ -312,4 +313,15 @@ impl Node {
             }
         }
     }
+}
+
+/// Puts a node in the place of what a name names, be that here or below.
+fn replace(names: &Mutex<Names>, name: &[u8], node: &Arc<Node>) {
+    let old = {
+        let mut names = names.lock();
+        let old = names.remove(name);
+        names.put(name, node.clone());
+        old
+    };
+    drop(old);
 }

@@ -25,7 +25,12 @@ pub(super) struct Names {
 }
 
 enum Entry {
-    Here(Arc<Node>, u64),
+    Here {
+        node: Arc<Node>,
+        cookie: u64,
+        hides_lower: bool,
+    },
+    /// It is below, and was taken away.
     Gone,
 }
 
@@ -46,7 +51,7 @@ impl Names {
 
     pub(super) fn get(&self, name: &[u8]) -> Known {
         match self.entries.get(name) {
-            Some(Entry::Here(node, _)) => Known::Here(node.clone()),
+            Some(Entry::Here { node, .. }) => Known::Here(node.clone()),
             Some(Entry::Gone) => Known::Gone,
             None if self.has_lower => Known::Below,
             None => Known::Gone,
@@ -73,38 +78,54 @@ impl Names {
             return Err(Errno::ENOENT);
         }
         match self.entries.get(name) {
-            Some(Entry::Here(..)) => Err(Errno::EEXIST),
+            Some(Entry::Here { .. }) => Err(Errno::EEXIST),
             _ => Ok(()),
         }
     }
 
-    /// Puts a name in, in the place of what it named.
+    /// Puts a name in, in the place of what it named. If that is below, it is to be taken away first.
     pub(super) fn put(&mut self, name: &[u8], node: Arc<Node>) -> Option<Arc<Node>> {
         let cookie = UPPER_COOKIES + self.next_cookie;
         self.next_cookie += 1;
-        let old = self.entries.insert(name.into(), Entry::Here(node, cookie));
+        let hides_lower = match self.entries.get(name) {
+            Some(Entry::Here { hides_lower, .. }) => *hides_lower,
+            Some(Entry::Gone) => true,
+            None => false,
+        };
+        let old = self.entries.insert(name.into(), Entry::Here { node, cookie, hides_lower });
         self.order.insert(cookie, name.into());
         self.forget_order(old)
     }
 
-    /// Takes a name away.
+    /// Takes a name away. One that never was below leaves nothing behind.
     pub(super) fn remove(&mut self, name: &[u8]) -> Option<Arc<Node>> {
-        let old = if self.has_lower {
-            self.entries.insert(name.into(), Entry::Gone)
-        } else {
+        let leaves_nothing = match self.entries.get(name) {
+            Some(Entry::Here { hides_lower, .. }) => !hides_lower,
+            Some(Entry::Gone) => false,
+            None => !self.has_lower,
+        };
+        let old = if leaves_nothing {
             self.entries.remove(name)
+        } else {
+            self.entries.insert(name.into(), Entry::Gone)
         };
         self.forget_order(old)
     }
 
     fn forget_order(&mut self, old: Option<Entry>) -> Option<Arc<Node>> {
         match old? {
-            Entry::Here(node, cookie) => {
+            Entry::Here { node, cookie, .. } => {
                 self.order.remove(&cookie);
                 Some(node)
             }
             Entry::Gone => None,
         }
+    }
+
+    /// How many names are known here.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Whether names were put in.
@@ -134,7 +155,7 @@ impl Names {
     pub(super) fn next(&self, from: u64) -> Option<(u64, Box<[u8]>, Arc<Node>)> {
         let (cookie, name) = self.order.range(from..).next()?;
         match self.entries.get(name)? {
-            Entry::Here(node, _) => Some((*cookie, name.clone(), node.clone())),
+            Entry::Here { node, .. } => Some((*cookie, name.clone(), node.clone())),
             Entry::Gone => None,
         }
     }
@@ -143,7 +164,7 @@ impl Names {
     pub(super) fn take_nodes(&mut self) -> impl Iterator<Item = Arc<Node>> + use<> {
         self.order.clear();
         core::mem::take(&mut self.entries).into_values().filter_map(|entry| match entry {
-            Entry::Here(node, _) => Some(node),
+            Entry::Here { node, .. } => Some(node),
             Entry::Gone => None,
         })
     }

@@ -232,6 +232,12 @@ impl Node {
         matches!(self.body, Body::Directory(_))
     }
 
+    /// How many names of a directory are known here.
+    #[cfg(test)]
+    pub(crate) fn known_names(&self) -> usize {
+        self.names().map_or(0, |names| names.lock().len())
+    }
+
     /// Its seals.
     pub fn seals(&self) -> u32 {
         self.seals.load(Ordering::Acquire)
