@@ -15,12 +15,16 @@ use linux_base::{Errno, File, Mode, Result, Stat, Timespec};
 
 use crate::hooks::Hooks;
 use crate::inode::{
-    Changes, DirEntry, Emit, FIRST_COOKIE, FileSystem, Inode, Link, OpenRequest, Usage, anonymous_device, now,
+    Changes, DirEntry, Emit, FIRST_COOKIE, FileSystem, Inode, Link, NewInode, OpenRequest, Usage,
+    anonymous_device, now,
 };
 use crate::path::Location;
 
 pub use fixed::Fixed;
 use open::PseudoFile;
+
+/// `f_type` of `/proc`.
+pub const PROC_MAGIC: u64 = 0x9fa0;
 
 /// A directory whose names are made when asked for.
 pub trait Directory: Send + Sync {
@@ -177,6 +181,7 @@ impl PseudoFileSystem {
     /// A file system with this root: `kind` as `/proc/mounts` names it, `magic` as `statfs(2)` does.
     pub fn new(kind: &'static str, magic: u64, root: impl Directory + 'static) -> Arc<Self> {
         let root = Arc::new(PseudoInode {
+            magic,
             device: anonymous_device(),
             ino: 1,
             item: Item::directory(root),
@@ -203,6 +208,7 @@ impl FileSystem for PseudoFileSystem {
 
 /// An inode of a [`PseudoFileSystem`].
 pub struct PseudoInode {
+    magic: u64,
     device: u64,
     ino: u64,
     item: Item,
@@ -270,7 +276,23 @@ impl Inode for PseudoInode {
     fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>> {
         let item = self.directory()?.lookup(name)?;
         let ino = self.number_of(name, item.ino);
-        Ok(Arc::new(Self { device: self.device, ino, item, made: now(), hooks: Hooks::new() }))
+        Ok(Arc::new(Self {
+            magic: self.magic,
+            device: self.device,
+            ino,
+            item,
+            made: now(),
+            hooks: Hooks::new(),
+        }))
+    }
+
+    fn create(&self, _: &[u8], new: &NewInode<'_>) -> Result<Arc<dyn Inode>> {
+        // The lookups of /proc fail where others find that nothing is there.
+        Err(match new.mode.kind() {
+            _ if self.magic == PROC_MAGIC => Errno::ENOENT,
+            Mode::REGULAR => Errno::EACCES,
+            _ => Errno::EPERM,
+        })
     }
 
     fn read_dir(&self, from: u64, emit: &mut Emit<'_>) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Tests of the crate as a whole.
 
+mod attributes;
 mod devices;
 mod ext4;
 mod locks;
