@@ -29,7 +29,7 @@ fn reserve() -> usize {
 }
 
 /// Whether so little memory is free that only what is needed should be taken.
-pub(crate) fn is_scarce() -> bool {
+pub fn is_scarce() -> bool {
     backend::free_pages() < 4 * reserve()
 }
 

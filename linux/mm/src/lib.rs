@@ -49,7 +49,7 @@ pub use guest::GuestTables as Tables;
 pub use area::{Name, Prot};
 pub use evict::{Copies, unmap_pages};
 pub use fault::{Access, FaultOutcome, SegvCode};
-pub use frame::{Frame, PAGE_SIZE, ensure_room, set_reclaimer};
+pub use frame::{Frame, PAGE_SIZE, ensure_room, is_scarce, set_reclaimer};
 pub use futex::FutexKey;
 pub use io::{IoRange, UserSink, UserSource};
 pub use map::{MapObject, MapRequest};
