@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use linux_base::{Errno, Result, Sink, Source};
-use linux_mm::{Frame, PAGE_SIZE};
+use linux_mm::{Frame, PAGE_SIZE, is_scarce};
 
 use super::Node;
 use super::content::{AHEAD_MAX, Below, Content, From, Page};
@@ -15,6 +15,9 @@ const SIZE: u64 = PAGE_SIZE as u64;
 
 /// Pages found under one hold of the lock.
 const BATCH: usize = 16;
+
+/// The most pages that one read of the disk gets while memory is short.
+const SCARCE_AHEAD: u64 = 4;
 
 /// What holes read as.
 static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
@@ -213,8 +216,11 @@ impl Node {
         let (first, count) = match ahead {
             _ if lower.bytes(below.inode).is_some() => (index, 1),
             Ahead::Sequential => (index, content.lock().window(index, wanted, below)),
+            Ahead::Around if is_scarce() => (index, 1),
             Ahead::Around => content.lock().around(index, below),
         };
+        // What is read ahead is not to push out what is in use.
+        let count = if is_scarce() { count.min(SCARCE_AHEAD) } else { count };
         let start = first.checked_mul(SIZE).ok_or(Errno::EIO)?;
         let len = below.len.saturating_sub(start).min(count * SIZE) as usize;
         let mut bytes = Vec::new();
