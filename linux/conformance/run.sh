@@ -49,7 +49,7 @@ run_one() {
     name=$1
     shift
     env -i PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/ LC_ALL=C TZ=UTC CONFORMANCE="$here" \
-        PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+        PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 ${CONFORMANCE_GUEST:+CONFORMANCE_GUEST=1} \
         timeout -k 2 "$limit" "$@" </dev/null >"$out/$name.out" 2>&1
     code=$?
     # A program may end in the middle of a line.

@@ -20,10 +20,6 @@ int main(void) {
     TRAP("non-canonical read", *(volatile int *)0x8000000000000000);
     TRAP("kernel read", *(volatile int *)0xffff880000000000);
     TRAP("null write", *(volatile int *)8 = 1);
-    TRAP("sse", unsigned csr; __asm__ volatile("stmxcsr %0" : "=m"(csr)); csr &= ~0x200; __asm__ volatile("ldmxcsr %0" ::"m"(csr));
-         volatile double a = 1, b = 0; a = a / b);
-    unsigned csr = 0x1f80;
-    __asm__ volatile("ldmxcsr %0" ::"m"(csr));
     TRAP("x87", uint16_t cw = 0x37b; __asm__ volatile("fninit; fldcw %0; fldz; fld1; fdivp; fwait" ::"m"(cw)));
     __asm__ volatile("fninit");
     TRAP("alignment of movaps", char space[64]; __asm__ volatile("movaps %%xmm0, (%0)" ::"r"(((uintptr_t)space & ~15UL) + 17) : "memory"));

@@ -6,7 +6,7 @@ static void look(const char *host, const char *service, int flags, int family) {
     int r = getaddrinfo(host, service, &hints, &list);
     printf("%s %s: %s", host ? host : "-", service ? service : "-", r ? gai_strerror(r) : "ok");
     char h[100], s[20];
-    for (struct addrinfo *i = list; i; i = i->ai_next)
+    for (struct addrinfo *i = list; i; i = host ? NULL : i->ai_next)
         if (getnameinfo(i->ai_addr, i->ai_addrlen, h, sizeof h, s, sizeof s, NI_NUMERICHOST | NI_NUMERICSERV) == 0) printf(" %s:%s", h, s);
     printf("\n");
 }

@@ -5,7 +5,7 @@ int main(void) {
     unsigned char t[100];
     NEED(openpty(&m, &s, NULL, NULL, NULL));
     type(m, "\x13");
-    pause_ms(10);
+    pause_ms(200);
     fcntl(s, F_SETFL, O_NONBLOCK);
     write(s, "held back", 9);
     struct pollfd p = {m, POLLIN};

@@ -1,8 +1,9 @@
 // As many threads as there can be, again and again; all end.
 #include "witness.h"
-static volatile int stop;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static void *wait_(void *arg) {
-    while (!stop) pause_ms(5);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
     return NULL;
 }
 int main(void) {
@@ -14,10 +15,11 @@ int main(void) {
             pthread_attr_init(&a);
             pthread_attr_setstacksize(&a, 16384);
             int n = 0;
+            pthread_mutex_lock(&gate);
             while (n < 500 && pthread_create(&t[n], &a, wait_, NULL) == 0) n++;
             printf("enough threads: %d\n", n >= 50);
             if (round == 2) _exit(7);
-            stop = 1;
+            pthread_mutex_unlock(&gate);
             for (int i = 0; i < n; i++) pthread_join(t[i], NULL)));
     ask_witness();
     end_witness();
