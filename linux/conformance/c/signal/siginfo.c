@@ -1,6 +1,8 @@
 // static. siginfo for signals from kill, tgkill, sigqueue, timers and children.
 #include "check.h"
+static volatile int seen;
 static void handler(int sig, siginfo_t *i, void *context) {
+    seen++;
     const char *code = i->si_code == SI_USER ? "USER" : i->si_code == SI_TKILL ? "TKILL" : i->si_code == SI_QUEUE ? "QUEUE"
         : i->si_code == SI_TIMER ? "TIMER" : i->si_code == SI_KERNEL ? "KERNEL" : i->si_code == CLD_EXITED && sig == SIGCHLD ? "EXITED" : "other";
     printf("%s: signo %s errno %d code %s", signame(sig), signame(i->si_signo), i->si_errno, code);
@@ -19,14 +21,15 @@ int main(void) {
     raise(SIGUSR1);
     CALL(sigqueue(getpid(), SIGUSR1, (union sigval){.sival_int = 17}));
     CALL(sigqueue(getpid(), SIGRTMIN + 2, (union sigval){.sival_int = -3}));
+    int before = seen;
     alarm(1);
-    pause();
+    while (seen == before) pause_ms(1);
     timer_t timer;
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 2, .sigev_value.sival_int = 55};
     CALL(timer_create(CLOCK_MONOTONIC, &event, &timer));
     struct itimerspec t = {.it_value.tv_nsec = 1000000};
-    CALL(timer_settime(timer, 0, &t, NULL));
-    pause();
+    NEED(timer_settime(timer, 0, &t, NULL));
+    while (seen == before + 1) pause_ms(1);
     sigset_t block;
     sigemptyset(&block);
     sigaddset(&block, SIGCHLD);

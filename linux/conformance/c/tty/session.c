@@ -17,7 +17,7 @@ int main(void) {
     how("given up", CHILD(setsid(); ioctl(s, TIOCSCTTY, 0); signal(SIGHUP, SIG_IGN); CALL(ioctl(s, TIOCNOTTY)); CALL(open("/dev/tty", O_RDWR))));
     int ready[2];
     pipe(ready);
-    pid_t pid = ON_TERMINAL(m, s, signal(SIGHUP, handler); write(ready[1], "x", 1); while (!hups) pause(); char c; printf("hung up, read %zd", read(s, &c, 1)); printf(", write %s\n", write(s, "x", 1) < 0 ? name_of(errno) : "ok"));
+    pid_t pid = ON_TERMINAL(m, s, signal(SIGHUP, handler); write(ready[1], "x", 1); while (!hups) pause_ms(1); char c; printf("hung up, read %zd", read(s, &c, 1)); printf(", write %s\n", write(s, "x", 1) < 0 ? name_of(errno) : "ok"));
     char c;
     read(ready[0], &c, 1);
     close(m);

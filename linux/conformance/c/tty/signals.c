@@ -32,7 +32,7 @@ int main(void) {
         reap(job);
         signal(SIGINT, handler);
         write(ready[1], "x", 1);
-        pause();
+        while (!got) pause_ms(1);
         printf("the leader got %s\n", signame(got));
         struct termios t;
         tcgetattr(s, &t);

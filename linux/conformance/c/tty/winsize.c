@@ -14,7 +14,7 @@ int main(void) {
     printf("%d %d\n", r.ws_row, r.ws_col);
     int ready[2];
     pipe(ready);
-    pid_t pid = ON_TERMINAL(m, s, signal(SIGWINCH, handler); write(ready[1], "x", 1); while (!winches) pause();
+    pid_t pid = ON_TERMINAL(m, s, signal(SIGWINCH, handler); write(ready[1], "x", 1); while (!winches) pause_ms(1);
         ioctl(s, TIOCGWINSZ, &r); printf("child: %d columns, %d signal\n", r.ws_col, winches));
     char c;
     read(ready[0], &c, 1);
