@@ -11,6 +11,9 @@ use net::{
     TcpState, UdpId, UdpOptions, UdpState,
 };
 
+/// The MTU that Linux says loopback has.
+const LOOPBACK_MTU: usize = 65536;
+
 /// Who owns the stack and polls it: the kernel, or a test.
 pub trait NetHost: Send + Sync {
     /// Does something with the stack: runs `f`, always and once. If that leaves something to send ([`Stack::needs_poll`]), has
@@ -98,7 +101,15 @@ pub trait Net {
 
 impl<D: Device> Net for Stack<D> {
     fn interfaces(&mut self) -> Vec<IfStatus> {
-        Stack::interfaces(self)
+        let mut all = Stack::interfaces(self);
+        // The names and the size that Linux has for them.
+        for (place, interface) in all.iter_mut().enumerate() {
+            match place {
+                0 => interface.mtu = LOOPBACK_MTU,
+                place => interface.name = alloc::format!("eth{}", place - 1),
+            }
+        }
+        all
     }
 
     fn is_local(&self, addr: IpAddr) -> bool {
