@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use linux_socket::{Net, NetHost, Sockets};
 use spin::Once;
@@ -23,6 +24,29 @@ impl NetHost for Guest {
 fn without_network(f: &mut dyn FnMut(&mut dyn Net)) {
     let mut stack = minios_std::net::Stack::new(minios::entropy::random_u64());
     f(&mut stack);
+}
+
+/// Brings the network up, if it is not yet; waits for it. A socket's call must not find it down: making an interface takes
+/// more stack than a task's thread has, and connecting it waits.
+pub fn ensure_up() {
+    /// smoltcp makes an interface, 17 KiB, on the stack.
+    const STACK_LEN: usize = 40 * 1024;
+    static IS_UP: AtomicBool = AtomicBool::new(false);
+    if IS_UP.load(Ordering::Relaxed) {
+        return;
+    }
+    let bring_up = || {
+        if let Err(error) = minios_std::net::up() {
+            log::error!("network: {error}");
+        }
+    };
+    match minios::thread::Builder::new("network").stack_len(STACK_LEN).spawn(bring_up) {
+        Ok(thread) => {
+            let _ = thread.join();
+            IS_UP.store(true, Ordering::Relaxed);
+        }
+        Err(error) => log::error!("network: {error}"),
+    }
 }
 
 static SOCKETS: Once<Arc<Sockets>> = Once::new();
@@ -46,8 +70,9 @@ pub struct Interface {
     pub mtu: usize,
 }
 
-/// The interfaces; none as long as nobody has used the network.
+/// The interfaces.
 pub fn interfaces() -> Vec<Interface> {
+    ensure_up();
     let found = minios_std::net::interfaces().unwrap_or_default();
     let named = found.into_iter().enumerate().map(|(place, status)| Interface {
         number: place as u32 + 1,

@@ -93,6 +93,10 @@ fn install(task: &Task, socket: &Arc<Socket>, flags: OpenFlags) -> Result<i32> {
 pub fn socket(task: &mut Task, family: u32, kind: u32, protocol: u32) -> Result<i32> {
     let (kind, flags) = split_type(kind)?;
     linux_mm::ensure_room()?;
+    // Those of AF_UNIX need no network.
+    if family != 1 {
+        crate::network::ensure_up();
+    }
     let socket = sockets().socket(&By(task), family, kind, protocol)?;
     install(task, &socket, flags)
 }
