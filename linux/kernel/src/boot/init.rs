@@ -48,6 +48,7 @@ pub fn start() -> Result<(), String> {
         mask: SigSet::EMPTY,
         alt_stack: AltStack::default(),
         traits: 0,
+        policy: 0,
     };
     let thread = Thread::new(pid, process.clone(), inherited);
     process.relations.lock().threads.insert(pid, thread.clone());

@@ -189,8 +189,9 @@ pub fn setgroups(task: &mut Task, size: usize, list: u64) -> Result<()> {
     bytes.try_reserve_exact(size * 4)?;
     bytes.resize(size * 4, 0);
     task.space().read_bytes(list, &mut bytes)?;
-    let groups: Vec<u32> =
+    let mut groups: Vec<u32> =
         bytes.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().unwrap_or_default())).collect();
+    groups.sort_unstable();
     new.groups = Arc::from(groups);
     task.thread.set_credentials(new);
     Ok(())

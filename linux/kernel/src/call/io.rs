@@ -2,12 +2,14 @@
 
 use alloc::sync::Arc;
 
-use linux_base::{Errno, OpenFile, OpenFlags, Result};
+use linux_base::{Errno, OpenFile, OpenFlags, Result, Source};
 use linux_mm::{UserSink, UserSource};
+use linux_task::limits::{INFINITY, Resource};
 use linux_task::signal::{SigInfo, Signal};
 
 use linux_tty::TtyFile;
 use linux_vfs::ops::Whence;
+use linux_vfs::regular::{RegularFile, limit_write};
 
 use crate::file::{read_blocking, wait_for, write_blocking};
 use crate::signal;
@@ -36,6 +38,41 @@ fn read_to(open: &OpenFile, at: Option<u64>, mut sink: UserSink<'_>, rwf: u32) -
         return read_terminal(open, &terminal, &mut sink);
     }
     read_blocking(open, at, &mut sink, rwf)
+}
+
+/// How much of a write fits under `RLIMIT_FSIZE`. `EFBIG` if nothing does.
+fn room_for(task: &Task, open: &OpenFile, at: Option<u64>, len: usize) -> Result<usize> {
+    let limit = task.process().limit(Resource::FileSize);
+    if limit == INFINITY || open.downcast::<RegularFile>().is_none() {
+        return Ok(len);
+    }
+    let appends = open.flags().contains(OpenFlags::APPEND);
+    let at = if appends { open.file().seek_end()? } else { at.unwrap_or_else(|| open.offset()) };
+    limit_write(at, len, limit)
+}
+
+/// The beginning of a buffer.
+struct Cut<'a, 'b> {
+    source: &'a mut UserSource<'b>,
+    room: usize,
+}
+
+impl Source for Cut<'_, '_> {
+    fn left(&self) -> usize {
+        self.source.left().min(self.room)
+    }
+
+    fn pull(&mut self, into: &mut [u8]) -> Result<usize> {
+        let len = into.len().min(self.room);
+        let pulled = self.source.pull(into.get_mut(..len).unwrap_or_default())?;
+        self.room -= pulled;
+        Ok(pulled)
+    }
+
+    fn unpull(&mut self, len: usize) {
+        self.source.unpull(len);
+        self.room += len;
+    }
 }
 
 /// Reads from a terminal, which may want to be asked only for some time (`VTIME`).
@@ -73,7 +110,11 @@ fn write_from(
         return Err(Errno::EBADF);
     }
     source.prepare(PREPARED)?;
-    let result = write_blocking(open, at, &mut source, rwf);
+    let result = match room_for(task, open, at, source.left()) {
+        Ok(room) if room < source.left() => write_blocking(open, at, &mut Cut { source: &mut source, room }, rwf),
+        Ok(_) => write_blocking(open, at, &mut source, rwf),
+        Err(errno) => Err(errno),
+    };
     match result {
         // The reader of a pipe has gone; sockets send the signal only if they are not told otherwise, which is not here.
         Err(Errno::EPIPE) => {

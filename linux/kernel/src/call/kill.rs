@@ -96,10 +96,10 @@ pub fn tgkill(task: &mut Task, pid: i32, tid: i32, signal: i32) -> Result<()> {
     to_thread(task, &thread, optional(signal)?)
 }
 
-/// What a program says of a signal. It must not pretend to be the kernel or `kill`.
-fn given(task: &Task, signal: Signal, info: u64, to: u32) -> Result<SigInfo> {
+/// What a program says of a signal. It must not pretend to be the kernel or `kill`, not even of no signal.
+fn given(task: &Task, signal: Option<Signal>, info: u64, to: u32) -> Result<SigInfo> {
     let bytes: [u8; SigInfo::LEN] = task.space().read_array(info)?;
-    let info = SigInfo::from_bytes(signal, &bytes);
+    let info = SigInfo::from_bytes(signal.unwrap_or(Signal::HUP), &bytes);
     if (info.code >= 0 || info.code == SigInfo::TKILL) && to != task.process().pid() {
         return Err(Errno::EPERM);
     }
@@ -109,8 +109,8 @@ fn given(task: &Task, signal: Signal, info: u64, to: u32) -> Result<SigInfo> {
 pub fn rt_sigqueueinfo(task: &mut Task, pid: i32, signal: i32, info: u64) -> Result<()> {
     let signal = optional(signal)?;
     let target = u32::try_from(pid).ok().and_then(table::process).ok_or(Errno::ESRCH)?;
-    let Some(signal) = signal else { return one(task, &target, None) };
     let info = given(task, signal, info, target.pid())?;
+    let Some(signal) = signal else { return one(task, &target, None) };
     if !signal::may_signal(&task.thread, &target, Some(signal)) {
         return Err(Errno::EPERM);
     }
@@ -119,8 +119,9 @@ pub fn rt_sigqueueinfo(task: &mut Task, pid: i32, signal: i32, info: u64) -> Res
 
 pub fn rt_tgsigqueueinfo(task: &mut Task, pid: i32, tid: i32, signal: i32, info: u64) -> Result<()> {
     let target = thread(Some(pid), tid)?;
-    let Some(signal) = optional(signal)? else { return to_thread(task, &target, None) };
+    let signal = optional(signal)?;
     let info = given(task, signal, info, target.process().pid())?;
+    let Some(signal) = signal else { return to_thread(task, &target, None) };
     if !signal::may_signal(&task.thread, target.process(), Some(signal)) {
         return Err(Errno::EPERM);
     }
@@ -205,7 +206,7 @@ pub fn pidfd_send_signal(task: &mut Task, fd: i32, signal: i32, info: u64, flags
     }
     match signal {
         Some(signal) if info != 0 => {
-            let info = given(task, signal, info, process.pid())?;
+            let info = given(task, Some(signal), info, process.pid())?;
             if !signal::may_signal(&task.thread, &process, Some(signal)) {
                 return Err(Errno::EPERM);
             }

@@ -56,14 +56,15 @@ pub fn sched_setscheduler(task: &mut Task, pid: i32, policy: i32, param: u64) ->
     if param == 0 {
         return Err(Errno::EINVAL);
     }
-    thread(task, pid)?;
+    let thread = thread(task, pid)?;
     let priority = task.space().read_u32(param)? as i32;
-    check_policy(policy, priority)
+    check_policy(policy, priority)?;
+    thread.policy.store(policy as u32, Ordering::Relaxed);
+    Ok(())
 }
 
 pub fn sched_getscheduler(task: &mut Task, pid: i32) -> Result<i32> {
-    thread(task, pid)?;
-    Ok(0)
+    Ok(thread(task, pid)?.policy.load(Ordering::Relaxed) as i32)
 }
 
 pub fn sched_setparam(task: &mut Task, pid: i32, param: u64) -> Result<()> {
@@ -118,9 +119,12 @@ pub fn sched_setattr(task: &mut Task, pid: i32, attributes: u64, flags: u32) -> 
         task.space().write_u32(attributes, ATTR_LEN)?;
         return Err(Errno::E2BIG);
     }
-    thread(task, pid)?;
+    let thread = thread(task, pid)?;
     let word = |at: u64| task.space().read_u32(attributes.wrapping_add(at));
-    check_policy(word(4)? as i32, word(20)? as i32)
+    let policy = word(4)?;
+    check_policy(policy as i32, word(20)? as i32)?;
+    thread.policy.store(policy, Ordering::Relaxed);
+    Ok(())
 }
 
 pub fn sched_getattr(task: &mut Task, pid: i32, attributes: u64, size: u32, flags: u32) -> Result<()> {
@@ -130,6 +134,9 @@ pub fn sched_getattr(task: &mut Task, pid: i32, attributes: u64, size: u32, flag
     let thread = thread(task, pid)?;
     let mut bytes = [0; ATTR_LEN as usize];
     let nice = *thread.process().nice.lock();
+    for (place, byte) in bytes.iter_mut().skip(4).zip(thread.policy.load(Ordering::Relaxed).to_le_bytes()) {
+        *place = byte;
+    }
     for (place, byte) in bytes.iter_mut().zip(ATTR_LEN.to_le_bytes()) {
         *place = byte;
     }

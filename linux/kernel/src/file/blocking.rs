@@ -50,6 +50,8 @@ pub fn write_blocking(
 ) -> Result<usize> {
     const RWF_NOWAIT: u32 = 8;
     let is_blocking = open.is_blocking() && rwf & RWF_NOWAIT == 0;
+    // Some take bytes without looking at them.
+    let total = from.left();
     let mut done = 0;
     loop {
         let at = offset.map(|offset| offset + done as u64);
@@ -60,7 +62,7 @@ pub fn write_blocking(
             Err(errno) => return Err(errno),
         }
         // Only what waits comes back for more.
-        if from.left() == 0 || !is_blocking {
+        if done >= total || from.left() == 0 || !is_blocking {
             return Ok(done);
         }
     }

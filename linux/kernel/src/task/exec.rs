@@ -11,6 +11,7 @@ use linux_task::elf::Plan;
 use linux_task::limits::Resource;
 use linux_task::signal::{AltStack, Pending};
 use linux_task::{script, stack};
+use linux_vfs::regular::Executing;
 use linux_vfs::{Location, MountFlags};
 
 use super::load::{self, Loaded, Place};
@@ -113,6 +114,7 @@ fn build(
     comm: Vec<u8>,
 ) -> Result<Program> {
     let place = vfs().place_of(file);
+    let executing = Executing::new(place.inode()?.clone())?;
     let credentials = credentials_for(task, &place)?;
     let old = task.thread.credentials();
     let is_secure = credentials.uid.effective != credentials.uid.real
@@ -156,6 +158,7 @@ fn build(
 
     let image = Image {
         executable: Some(place),
+        executing: Some(executing),
         arguments: first.arguments,
         environment: first.environment,
         auxiliary: Arc::from(first.auxiliary),

@@ -76,7 +76,8 @@ fn process(process: &Arc<Process>, last: &Thread) {
     drop(process.set_space(None));
     process.end_vfork();
     process.timers.clear();
-    process.image.lock().executable = None;
+    let gone = core::mem::take(&mut *process.image.lock());
+    drop(gone);
     *process.last_comm.lock() = last.comm();
     group::end_of_session(process);
     adopt_children(process);

@@ -12,6 +12,8 @@ use linux_task::signal::{Actions, Pending};
 
 use super::{Thread, Times, status::State};
 use crate::call::timer::Timers;
+use linux_vfs::regular::Executing;
+
 use crate::file::Path;
 
 /// A process.
@@ -84,6 +86,8 @@ pub struct Relations {
 pub struct Image {
     /// Where it was found.
     pub executable: Option<Path>,
+    /// Keeps it from being written.
+    pub executing: Option<Executing>,
     /// First address of the arguments, and the one behind the last.
     pub arguments: (u64, u64),
     /// The same of the environment.

@@ -118,6 +118,7 @@ fn inherited(task: &Task, request: &Request) -> Result<Inherited> {
         comm: task.thread.comm_bytes(),
         mask: signals.mask,
         traits: task.thread.traits.load(Ordering::Relaxed),
+        policy: task.thread.policy.load(Ordering::Relaxed),
         alt_stack: if keeps_alt_stack { signals.alt_stack } else { AltStack::default() },
     })
 }

@@ -41,6 +41,8 @@ pub struct Thread {
     pub times: Mutex<Times>,
     /// Bits that `prctl` sets.
     pub traits: AtomicU32,
+    /// `SCHED_*`: it is remembered, and all are alike.
+    pub policy: AtomicU32,
     /// Up to here its time is accounted for.
     mark_ns: AtomicU64,
 }
@@ -76,6 +78,7 @@ impl Thread {
             death_signal: AtomicU32::new(0),
             times: Mutex::default(),
             traits: AtomicU32::new(from.traits),
+            policy: AtomicU32::new(from.policy),
             mark_ns: AtomicU64::new(minios::time::recent_ns()),
         })
     }
@@ -237,6 +240,8 @@ pub struct Inherited {
     pub alt_stack: AltStack,
     /// Bits that `prctl` sets.
     pub traits: u32,
+    /// `SCHED_*`
+    pub policy: u32,
 }
 
 /// A thread at work.
