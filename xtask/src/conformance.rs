@@ -59,9 +59,17 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
     let source = workspace::root().join("linux/conformance");
     let suite = workspace::target().join("conformance/suite");
     fs::create_dir_all(&suite).with_context(|| format!("cannot create {}", suite.display()))?;
-    let mut build = Command::new("sh");
-    let status = build.arg(source.join("build.sh")).arg(&suite).status().context("cannot run build.sh")?;
-    ensure!(status.success(), "the programs of linux/conformance cannot be built");
+    build(&source.join("build.sh"), &suite)?;
+    // The programs that mean harm come last.
+    let hostile = workspace::target().join("conformance/hostile");
+    build(&source.join("hostile/build.sh"), &hostile)?;
+    let mut list = fs::read_to_string(suite.join("LIST")).context("no list of programs")?;
+    for name in fs::read_to_string(hostile.join("LIST")).context("no list of hostile programs")?.lines() {
+        fs::copy(hostile.join("bin").join(name), suite.join("bin").join(name))
+            .with_context(|| format!("cannot stage {name}"))?;
+        list += &format!("{name}\n");
+    }
+    fs::write(suite.join("LIST"), list).context("cannot write the list of programs")?;
     // The configuration says nothing of what is in the programs: pack anew.
     _ = fs::remove_file(images::dir().join(format!("{NAME}.cfg")));
     packed::stage_from(NAME, &source.join("guest.toml"), kernel)?;
@@ -72,5 +80,11 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
         fs::copy(source.join(program), target.join(program))
             .with_context(|| format!("cannot stage {program}"))?;
     }
+    Ok(())
+}
+
+fn build(script: &Path, into: &Path) -> Result<()> {
+    let status = Command::new("sh").arg(script).arg(into).status().context("cannot run sh")?;
+    ensure!(status.success(), "{} fails: the programs cannot be built", script.display());
     Ok(())
 }

@@ -16,6 +16,9 @@ pub struct Args {
 const PROJECT_TOOLS: &[Tool] = &[
     Tool { file: "objdump", package: "binutils" },
     Tool { file: "/usr/include/xen/xen.h", package: "libxen-dev" },
+    // For the programs of linux/conformance and benches.
+    Tool { file: "gcc", package: "gcc" },
+    Tool { file: "/usr/include/stdio.h", package: "libc6-dev" },
 ];
 
 pub fn run(args: Args) -> Result<u8> {

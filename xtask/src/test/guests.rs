@@ -12,7 +12,7 @@ use testbed::smoke::{End, Options};
 
 use super::part::Part;
 use crate::figures;
-use crate::{cargo, check, dom0, images, packed, setup, site, workspace};
+use crate::{cargo, check, conformance, dom0, images, packed, setup, site, workspace};
 
 /// What must hold of every image, and the sizes.
 pub fn gates(part: &mut Part) -> Result<()> {
@@ -112,7 +112,7 @@ pub fn on_4_20(part: &mut Part) -> Result<()> {
 
 /// `guest-tests/run.py` in dom0, and every configuration through `xl create -n`.
 fn on(part: &mut Part, version: XenVersion) -> Result<()> {
-    const LIMIT: Duration = Duration::from_secs(30 * 60);
+    const LIMIT: Duration = Duration::from_secs(40 * 60);
     images::stage()?;
     packed::stage(&packed::names()?, None)?;
     site::stage_big(&images::dir())?;
@@ -140,6 +140,21 @@ fn on(part: &mut Part, version: XenVersion) -> Result<()> {
         report.test(name, result);
     }
     report.figures.iter_mut().for_each(|figure| figure.on(version));
+    part.report.absorb("", report);
+    Ok(())
+}
+
+pub fn conformance_on_4_17(part: &mut Part) -> Result<()> {
+    conformance_on(part, XenVersion::V4_17)
+}
+
+pub fn conformance_on_4_20(part: &mut Part) -> Result<()> {
+    conformance_on(part, XenVersion::V4_20)
+}
+
+/// What the same programs print under our kernel and under Linux.
+fn conformance_on(part: &mut Part, version: XenVersion) -> Result<()> {
+    let report = conformance::compare(version, &[], None, Some(part.log()))?;
     part.report.absorb("", report);
     Ok(())
 }

@@ -43,6 +43,8 @@ const PARTS: &[(&str, When, Work)] = &[
     ("smoke", When::Always, guests::smoke),
     ("guests on Xen 4.17", When::Always, guests::on_4_17),
     ("guests on Xen 4.20", When::Full, guests::on_4_20),
+    ("conformance on Xen 4.17", When::Always, guests::conformance_on_4_17),
+    ("conformance on Xen 4.20", When::Full, guests::conformance_on_4_20),
     ("run httpd", When::Always, guests::run_httpd),
     ("miri", When::Full, miri::miri),
     ("testbed self-test", When::Full, guests::selftest),
