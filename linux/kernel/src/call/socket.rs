@@ -25,6 +25,7 @@ const MSG_PEEK: u32 = 2;
 const MSG_WAITFORONE: u32 = 0x10000;
 const MSG_CMSG_CLOEXEC: u32 = 0x4000_0000;
 const MSG_TRUNC: u32 = 0x20;
+const MSG_ERRQUEUE: u32 = 0x2000;
 /// Longest address that is taken: `struct sockaddr_storage`.
 const MOST_ADDRESS: u32 = 128;
 /// Most control data that is taken (`net.core.optmem_max`).
@@ -393,8 +394,11 @@ fn receive(
     control_room: usize,
     flags: u32,
 ) -> Result<Received> {
-    sink.prepare(PREPARED)?;
-    let waits = open.is_blocking() && flags & MSG_DONTWAIT == 0;
+    // Bytes of TCP that are thrown away go nowhere.
+    if flags & MSG_TRUNC == 0 || !socket.is_stream() {
+        sink.prepare(PREPARED)?;
+    }
+    let waits = open.is_blocking() && flags & (MSG_DONTWAIT | MSG_ERRQUEUE) == 0;
     let timeout_ns = socket.receive_timeout_ns();
     let caller = By(task);
     let mut received =
