@@ -39,7 +39,7 @@ def run(*words, feed=None, timeout=60):
     return text
 
 
-def wait_serving(name, limit=30):
+def wait_serving(name, limit=60):
     """Until the service accepts a connection; returns after how many seconds."""
     started = time.monotonic()
     while True:
