@@ -10,7 +10,7 @@ static inline void show_output(const char *what, int master) {
     char t[512];
     printf("%s: ", what);
     struct pollfd p = {master, POLLIN};
-    while (poll(&p, 1, 150) == 1 && (p.revents & POLLIN)) {
+    for (int wait = 600; poll(&p, 1, wait) == 1 && (p.revents & POLLIN); wait = 150) {
         ssize_t n = read(master, t, sizeof t);
         if (n <= 0) break;
         for (ssize_t i = 0; i < n; i++) {

@@ -5,7 +5,7 @@ static void line(const char *keys) {
     char t[100] = "";
     type(m, keys);
     struct pollfd p = {s, POLLIN};
-    if (poll(&p, 1, 200) != 1) { printf("nothing to read\n"); return; }
+    if (poll(&p, 1, 800) != 1) { printf("nothing to read\n"); return; }
     ssize_t n = read(s, t, sizeof t);
     printf("%zd <", n);
     for (ssize_t i = 0; i < n; i++) t[i] < 32 || t[i] > 126 ? printf("\\x%02x", (unsigned char)t[i]) : printf("%c", t[i]);

@@ -28,6 +28,7 @@ int main(void) {
     long before = now_ms();
     CALL(read(s, t, 10));
     YES(now_ms() - before >= 90);
+    set(0, 50);
     pid_t pid = SPAWN(pause_ms(20); type(m, "z"));
     CALL(read(s, t, 10));
     reap(pid);
@@ -36,7 +37,7 @@ int main(void) {
     CALL(read(s, t, 3));
     reap(pid);
     CALL(read(s, t, 1) == 1 || errno == EAGAIN);
-    set(5, 1);
+    set(5, 5);
     pid = SPAWN(pause_ms(20); type(m, "ab"));
     CALL(read(s, t, 10));
     reap(pid);
