@@ -18,6 +18,12 @@ impl NetHost for Guest {
             without_network(f);
         }
     }
+
+    fn sender(&self) -> Option<(u32, u32, u32)> {
+        let thread = crate::host::current()?;
+        let credentials = thread.credentials();
+        Some((thread.process().pid(), credentials.uid.real, credentials.gid.real))
+    }
 }
 
 /// A stack with the loopback interface alone, where the runtime's cannot be.

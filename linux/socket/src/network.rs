@@ -20,6 +20,12 @@ pub trait NetHost: Send + Sync {
     /// it polled soon.
     fn with(&self, f: &mut dyn FnMut(&mut dyn Net));
 
+    /// Process, user and group of who makes the call that runs, for `write` on a socket that tells its peer; `None`: as who
+    /// made the socket.
+    fn sender(&self) -> Option<(u32, u32, u32)> {
+        None
+    }
+
     /// Buffers and timers of a TCP connection, where the program does not say.
     fn tcp_options(&self) -> TcpOptions {
         // What a server of files fills between two acknowledgements, and what it is asked. Each caller gets both at once, so

@@ -12,7 +12,6 @@ use super::rights::{MOST_FILES, Rights};
 use crate::caller::Caller;
 use crate::control::{self, SCM_CREDENTIALS, SCM_RIGHTS};
 use crate::numbers::SOCK_SEQPACKET;
-use crate::options::special::Peer;
 use crate::options::table::SOCKET;
 use crate::socket::Socket;
 
@@ -32,8 +31,9 @@ struct Along {
 impl End {
     /// What a program sends along, checked.
     fn along(&self, caller: &dyn Caller, control: &[u8]) -> Result<Along> {
-        let me = Peer::of(caller);
-        let mut sender = (me.pid, me.uid, me.gid);
+        let own = caller.credentials();
+        // The real IDs; `SO_PEERCRED` tells the effective ones.
+        let mut sender = (caller.pid(), own.uid.real, own.gid.real);
         let mut files = Vec::new();
         for message in control::messages(control) {
             let message = message?;
@@ -83,12 +83,12 @@ impl End {
         self.send_packet(socket, from, to, along)
     }
 
-    /// Sends without a call of its own: nothing goes along, and who made the socket sends.
+    /// Sends without a call of its own: nothing goes along.
     pub(crate) fn write(self: &Arc<Self>, socket: &Socket, from: &mut dyn Source) -> Result<usize> {
-        let sender = {
+        let sender = self.sockets.host().sender().unwrap_or_else(|| {
             let state = self.state.lock();
             (state.owner.pid, state.owner.uid, state.owner.gid)
-        };
+        });
         let along = Along { rights: None, sender };
         if self.has_packets() {
             self.send_packet(socket, from, None, along)
