@@ -6,7 +6,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use crate::{Errno, PollEvents, Result, Sink, Source, Stat, WaitQueue};
 
@@ -182,6 +182,8 @@ pub struct OpenFile {
     file: Arc<dyn File>,
     flags: AtomicU32,
     offset: AtomicU64,
+    /// Who would be told of readiness by a signal.
+    owner: AtomicI32,
     /// What `/proc/self/fd/N` links to: `/etc/passwd`, `pipe:[12]`, `socket:[7]`; without a path, made by who asks.
     label: Vec<u8>,
     /// The place in the tree it was opened at, for directories, `O_PATH` and exec; the type is the VFS's own.
@@ -207,6 +209,7 @@ impl OpenFile {
             file,
             flags: AtomicU32::new(flags.bits()),
             offset: AtomicU64::new(0),
+            owner: AtomicI32::new(0),
             label,
             place,
             closing: WaitQueue::new(),
@@ -258,6 +261,16 @@ impl OpenFile {
     /// What it was opened as.
     pub fn label(&self) -> &[u8] {
         &self.label
+    }
+
+    /// Who would be told of readiness by a signal (`F_GETOWN`): a process, or a group as a negative number.
+    pub fn owner(&self) -> i32 {
+        self.owner.load(Ordering::Relaxed)
+    }
+
+    /// Sets who would be told (`F_SETOWN`).
+    pub fn set_owner(&self, owner: i32) {
+        self.owner.store(owner, Ordering::Relaxed);
     }
 
     /// Where in the tree it was opened, if that is of this type.

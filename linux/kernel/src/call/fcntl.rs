@@ -68,8 +68,12 @@ pub fn fcntl(task: &mut Task, fd: i32, command: u32, argument: u64) -> Result<i6
             wait_for_lock(&open, &lock).map(|()| 0)
         }
         // Signals of readiness (SIGIO) are not sent; whom they would go to can be said.
-        F_SETOWN | F_SETSIG => Ok(0),
-        F_GETOWN | F_GETSIG => Ok(0),
+        F_SETOWN => {
+            open.set_owner(argument as i32);
+            Ok(0)
+        }
+        F_GETOWN => Ok(open.owner().into()),
+        F_SETSIG | F_GETSIG => Ok(0),
         F_SETLEASE => locks::lease(&open).map(|()| 0),
         F_GETLEASE => Ok(2),
         F_SETPIPE_SZ => {

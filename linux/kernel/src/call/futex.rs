@@ -58,7 +58,7 @@ pub fn futex(
             let (Ok(wake), Ok(move_)) = (count, count2) else { return Err(Errno::EINVAL) };
             let (from, to) = (key(task, address, is_shared)?, key(task, address2, is_shared)?);
             if command == REQUEUE {
-                return TABLE.requeue(&from, &to, wake, move_, || Ok(())).map(|(woken, _)| woken);
+                return TABLE.requeue(&from, &to, wake, move_, || Ok(())).map(|(woken, moved)| woken + moved);
             }
             task.space().load_u32(address)?;
             let compare = || expect(task, address, value3);

@@ -8,6 +8,7 @@ use linux_task::limits::{INFINITY, Resource};
 use linux_task::signal::{SigInfo, Signal};
 
 use linux_tty::TtyFile;
+use linux_vfs::devtmpfs::MemoryDevice;
 use linux_vfs::ops::Whence;
 use linux_vfs::regular::{RegularFile, limit_write};
 
@@ -111,7 +112,9 @@ fn write_from(
     }
     source.prepare(PREPARED)?;
     let result = match room_for(task, open, at, source.left()) {
-        Ok(room) if room < source.left() => write_blocking(open, at, &mut Cut { source: &mut source, room }, rwf),
+        Ok(room) if room < source.left() => {
+            write_blocking(open, at, &mut Cut { source: &mut source, room }, rwf)
+        }
         Ok(_) => write_blocking(open, at, &mut source, rwf),
         Err(errno) => Err(errno),
     };
@@ -217,5 +220,9 @@ pub fn lseek(task: &mut Task, fd: i32, offset: i64, whence: i32) -> Result<u64> 
         4 => Whence::Hole,
         _ => return Err(Errno::EINVAL),
     };
+    // Objects without a name have no offset, and do not mind.
+    if open.label().starts_with(b"anon_inode:") || open.downcast::<MemoryDevice>().is_some() {
+        return Ok(0);
+    }
     linux_vfs::ops::seek(&open, offset, whence)
 }

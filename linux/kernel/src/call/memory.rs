@@ -2,10 +2,11 @@
 
 use alloc::sync::Arc;
 
-use linux_base::abi::general::{MAP_ANONYMOUS, MAP_PRIVATE, MAP_TYPE};
+use linux_base::abi::general::{MAP_ANONYMOUS, MAP_PRIVATE, MAP_TYPE, PROT_WRITE};
 use linux_base::{Errno, OpenFile, OpenFlags, Result};
 use linux_mm::{AddressSpace, MapObject, MapRequest, Name, Pager};
 use linux_vfs::MountFlags;
+use linux_vfs::devtmpfs::MemoryDevice;
 
 use crate::file::vfs;
 use crate::task::{Process, Task, table};
@@ -27,12 +28,26 @@ pub fn mmap(
     if offset % 4096 != 0 {
         return Err(Errno::EINVAL);
     }
-    let object = if flags & MAP_ANONYMOUS != 0 { None } else { Some(object(task, flags, fd, offset)?) };
+    let object =
+        if flags & MAP_ANONYMOUS != 0 { None } else { Some(object(task, len, prot, flags, fd, offset)?) };
+    let (object, flags) = match object {
+        Some(Mapped::Zeroes) => (None, flags | MAP_ANONYMOUS),
+        Some(Mapped::Object(object)) => (Some(object), flags),
+        None => (None, flags),
+    };
     let name = object.as_ref().map_or(Name::None, |object| object.name.clone());
     task.space().mmap(MapRequest { address, len, prot, flags, object, name })
 }
 
-fn object(task: &Task, flags: u32, fd: i32, offset: u64) -> Result<MapObject> {
+/// What a descriptor is mapped as.
+enum Mapped {
+    /// `/dev/zero`, private.
+    Zeroes,
+    Object(MapObject),
+}
+
+fn object(task: &Task, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<Mapped> {
+    const SEAL_WRITES: u32 = 8 | 16;
     let open = task.files()?.get(fd)?;
     if open.flags().contains(OpenFlags::PATH) {
         return Err(Errno::EBADF);
@@ -40,22 +55,29 @@ fn object(task: &Task, flags: u32, fd: i32, offset: u64) -> Result<MapObject> {
     if !open.flags().can_read() {
         return Err(Errno::EACCES);
     }
-    let place = vfs().place_of(&open);
-    let name = place.path(&task.thread.fs().root.lock());
+    let is_private = flags & MAP_TYPE == MAP_PRIVATE;
+    let is_zero = open.downcast::<MemoryDevice>().is_some_and(MemoryDevice::is_zero);
+    if is_zero && is_private {
+        return Ok(Mapped::Zeroes);
+    }
     let pager = match pager_of(&open) {
         Some(pager) => pager,
+        None if is_zero => vfs().shared_memory(len)?,
         None => return Err(Errno::ENODEV),
     };
-    let is_private = flags & MAP_TYPE == MAP_PRIVATE;
-    let appends = open.flags().contains(OpenFlags::APPEND) && !is_private;
-    let _ = appends;
-    Ok(MapObject {
+    let is_sealed = linux_vfs::memory::seals(&open).is_ok_and(|seals| seals & SEAL_WRITES != 0);
+    if is_sealed && !is_private && prot & PROT_WRITE != 0 {
+        return Err(Errno::EPERM);
+    }
+    let place = vfs().place_of(&open);
+    let name = place.path(&task.thread.fs().root.lock());
+    Ok(Mapped::Object(MapObject {
         pager,
         offset,
-        may_write: open.flags().can_write(),
-        may_execute: !place.mount().flags().contains(MountFlags::NO_EXEC),
+        may_write: open.flags().can_write() && !is_sealed,
+        may_execute: is_zero || !place.mount().flags().contains(MountFlags::NO_EXEC),
         name: Name::Text(Arc::from(name)),
-    })
+    }))
 }
 
 pub fn munmap(task: &mut Task, address: u64, len: u64) -> Result<()> {

@@ -4,6 +4,7 @@
 //! - [`sys`]: the directory `/sys`.
 
 mod fds;
+mod mem;
 mod mounts;
 mod net;
 mod process;

@@ -9,7 +9,7 @@ use linux_base::{Errno, Mode, Result};
 use linux_mm::AddressSpace;
 use linux_vfs::pseudo::{Directory, Fixed, Item, Listed};
 
-use super::{Of, Value, check_inspect, fds, mounts, net, number, owner, status};
+use super::{Of, Value, check_inspect, fds, mem, mounts, net, number, owner, status};
 use crate::file::vfs;
 use crate::host;
 use crate::task::{Thread, exec};
@@ -124,6 +124,7 @@ fn files(
         )
         .with("fd", Item::directory(fds::Links(process.clone())).permissions(0o500).owner(uid, gid))
         .with("fdinfo", Item::directory(fds::Infos(process.clone())).permissions(0o500).owner(uid, gid))
+        .with("mem", Item::file(mem::Memory(process.clone())).permissions(0o600).owner(uid, gid))
         .with("net", Item::directory(net::root()))
 }
 
