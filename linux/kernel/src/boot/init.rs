@@ -40,6 +40,9 @@ pub fn start() -> Result<(), String> {
         threads: BTreeMap::new(),
     };
     let process = Arc::new(Process::new(pid, space.clone(), Arc::new(Mutex::default()), relations));
+    // As many descriptors as systemd's services may ask for.
+    let files = linux_task::limits::Limit { soft: 1024, hard: 524_288 };
+    let _ = process.limits.lock().set(linux_task::limits::Resource::Files, files, true);
     let inherited = Inherited {
         files: Arc::new(Files::new()),
         fs: Arc::new(FsContext::new(vfs().root())),

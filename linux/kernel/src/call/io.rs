@@ -103,7 +103,7 @@ fn read_terminal(open: &OpenFile, terminal: &TtyFile, sink: &mut UserSink<'_>) -
 fn write_from(
     task: &Task,
     open: &OpenFile,
-    at: Option<u64>,
+    mut at: Option<u64>,
     mut source: UserSource<'_>,
     rwf: u32,
 ) -> Result<usize> {
@@ -111,6 +111,9 @@ fn write_from(
         return Err(Errno::EBADF);
     }
     source.prepare(PREPARED)?;
+    if rwf & RWF_APPEND != 0 && open.file().is_seekable() {
+        at = Some(open.file().seek_end()?);
+    }
     let result = match room_for(task, open, at, source.left()) {
         Ok(room) if room < source.left() => {
             write_blocking(open, at, &mut Cut { source: &mut source, room }, rwf)
@@ -175,6 +178,7 @@ pub fn pwritev(task: &mut Task, fd: i32, iov: u64, count: usize, low: i64, _high
 
 /// `RWF_HIPRI`, `RWF_DSYNC`, `RWF_SYNC`, `RWF_NOWAIT`, `RWF_APPEND`.
 const RWF_KNOWN: u32 = 0x1f;
+const RWF_APPEND: u32 = 0x10;
 
 pub fn preadv2(
     task: &mut Task,

@@ -82,7 +82,7 @@ pub fn sysinfo(task: &mut Task, info: u64) -> Result<()> {
             *place = byte;
         }
     };
-    put(0, minios::time::since_boot_ns() / 1_000_000_000, 8);
+    put(0, host::host().now_ns() / 1_000_000_000, 8);
     put(32, memory.total as u64 * 4096, 8);
     put(40, memory.free as u64 * 4096, 8);
     put(80, table::processes().len() as u64, 2);

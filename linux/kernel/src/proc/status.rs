@@ -61,7 +61,7 @@ pub fn stat(process: &Of, thread: Option<&Thread>, is_process: bool) -> Result<V
     let (caught, ignored) = process.actions().lock().caught_and_ignored();
     let threads = process.relations.lock().threads.len();
     let ticks = |ns: u64| ns / TICK_NS;
-    let started = process.started_ns.saturating_sub(minios::time::now_ns() - minios::time::since_boot_ns());
+    let started = process.started_ns;
     let resident_limit = process.limit(Resource::Resident);
     let exit_signal = process.exit_signal.load(core::sync::atomic::Ordering::Relaxed);
     let encoded = process.state.lock().exit.map_or(0, |status| status.encode());

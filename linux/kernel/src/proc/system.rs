@@ -166,13 +166,13 @@ fn ticks() -> (u64, u64, u64) {
         user += times.user_ns;
         system += times.system_ns;
     }
-    let idle = minios::time::since_boot_ns().saturating_sub(user + system);
+    let idle = minios::time::now_ns().saturating_sub(user + system);
     (user / TICK_NS, system / TICK_NS, idle / TICK_NS)
 }
 
 fn stat() -> String {
     let (user, system, idle) = ticks();
-    let boot = (minios::time::wall_clock_ns() - minios::time::since_boot_ns()) / 1_000_000_000;
+    let boot = minios::time::wall_clock_ns().saturating_sub(minios::time::now_ns()) / 1_000_000_000;
     format!(
         "cpu  {user} 0 {system} {idle} 0 0 0 0 0 0\ncpu0 {user} 0 {system} {idle} 0 0 0 0 0 0\nintr 0\nctxt 0\nbtime {boot}\n\
          processes {}\nprocs_running 1\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
@@ -185,7 +185,7 @@ fn loadavg() -> String {
 }
 
 fn uptime() -> String {
-    let hundredths = minios::time::since_boot_ns() / 10_000_000;
+    let hundredths = minios::time::now_ns() / 10_000_000;
     let (_, _, idle) = ticks();
     format!("{}.{:02} {}.{:02}\n", hundredths / 100, hundredths % 100, idle / 100, idle % 100)
 }

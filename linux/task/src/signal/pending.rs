@@ -37,7 +37,7 @@ impl Pending {
         if !signal.is_real_time() && self.set.contains(signal) {
             return Ok(());
         }
-        let is_full = signal.is_real_time() && self.queue.len() >= limit.max(Signal::COUNT.into());
+        let is_full = signal.is_real_time() && self.queue.len() >= limit;
         if is_full && (info.code == SigInfo::QUEUE || self.set.contains(signal)) {
             return Err(Errno::EAGAIN);
         }
