@@ -22,9 +22,18 @@ pub fn user(mut task: Task) {
             break;
         }
         task.thread.account_system();
+        if user::settle() {
+            // Others may have run: there may be a signal for this thread now.
+            task.thread.start_accounting();
+            continue;
+        }
         let space = task.space().clone();
-        let exit = space.run(&mut task.context);
+        let exit = space.with_tables(|tables| task.context.enter(tables.user_tables()));
         drop(space);
+        if exit == Exit::Event {
+            // Most likely the timer's: a look at the clock, so that the time counts for who used it.
+            minios::time::now_ns();
+        }
         task.thread.account_user();
         match exit {
             Exit::Syscall => dispatch::system_call(&mut task),

@@ -9,6 +9,7 @@ use linux_task::limits::Resource;
 use linux_task::signal::{Cause, SigInfo, Signal};
 use spin::LazyLock;
 
+use super::cputimer::{Counts, CpuTimer};
 use crate::signal;
 use crate::task::{Process, Task, Thread};
 
@@ -23,6 +24,8 @@ pub fn queue() -> &'static TimerQueue {
 #[derive(Default)]
 pub struct Timers {
     real: Mutex<Option<Arc<SignalTimer>>>,
+    /// By time in user mode, and by all CPU time.
+    cpu: Mutex<[Option<Arc<CpuTimer>>; 2]>,
     posix: Mutex<BTreeMap<i32, Arc<SignalTimer>>>,
 }
 
@@ -30,6 +33,8 @@ impl Timers {
     /// Ends all, at the end of the process.
     pub fn clear(&self) {
         let gone = self.real.lock().take();
+        drop(gone);
+        let gone = core::mem::take(&mut *self.cpu.lock());
         drop(gone);
         self.clear_on_exec();
     }
@@ -157,13 +162,22 @@ fn real_timer(task: &Task) -> Arc<SignalTimer> {
     task.process().timers.real.lock().get_or_insert_with(make).clone()
 }
 
-const ITIMER_REAL: i32 = 0;
+/// The timer of `ITIMER_VIRTUAL` or `ITIMER_PROF`.
+fn cpu_timer(task: &Task, which: i32) -> Arc<CpuTimer> {
+    let (place, counts) = if which == ITIMER_VIRTUAL { (0, Counts::User) } else { (1, Counts::All) };
+    let mut timers = task.process().timers.cpu.lock();
+    timers[place].get_or_insert_with(|| CpuTimer::new(task.process(), counts)).clone()
+}
 
-/// `getitimer(2)`; of timers by CPU time only that they are not set.
+const ITIMER_REAL: i32 = 0;
+const ITIMER_VIRTUAL: i32 = 1;
+const ITIMER_PROF: i32 = 2;
+
+/// `getitimer(2)`
 pub fn getitimer(task: &mut Task, which: i32, address: u64) -> Result<()> {
     let spec = match which {
         ITIMER_REAL => real_timer(task).get(),
-        1 | 2 => TimerSpec::default(),
+        ITIMER_VIRTUAL | ITIMER_PROF => cpu_timer(task, which).get(),
         _ => return Err(Errno::EINVAL),
     };
     task.space().write_bytes(address, &itimerval(spec))
@@ -174,7 +188,7 @@ pub fn setitimer(task: &mut Task, which: i32, new: u64, old: u64) -> Result<()> 
     let spec = if new == 0 { TimerSpec::default() } else { read_itimerval(task, new)? };
     let before = match which {
         ITIMER_REAL => real_timer(task).set(spec, false),
-        1 | 2 if spec.value_ns == 0 => TimerSpec::default(),
+        ITIMER_VIRTUAL | ITIMER_PROF => cpu_timer(task, which).set(spec),
         _ => return Err(Errno::EINVAL),
     };
     task.write_unless_null(old, &itimerval(before))
