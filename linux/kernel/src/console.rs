@@ -181,7 +181,10 @@ pub fn register(devices: &DeviceRegistry) {
         character,
         PTS,
         None,
-        opener(|request, number| Ok(ptys().open_slave(number.minor, request.flags)?)),
+        opener(|request, number| {
+            let pty = ptys().get(number.minor).ok_or(Errno::EIO)?;
+            Ok(pty.tty().open(request.flags, OpenedAs::Terminal, facts(request))?)
+        }),
     );
 }
 

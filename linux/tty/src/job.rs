@@ -161,16 +161,13 @@ impl Tty {
         Ok(())
     }
 
-    /// The leader of the session ends: the foreground is told, and the terminal is nobody's. A pseudo-terminal hangs up; the
-    /// console stays as it is for who comes next.
+    /// The leader of the session ends: the foreground is told, and the terminal is nobody's. It stays as it is for who comes next:
+    /// a pseudo-terminal as on Linux, the console because a guest has no other.
     pub fn leader_exits(&self, session: i32) {
         if self.owners().session != Some(session) {
             return;
         }
         self.disown(session);
-        if self.is_pty() {
-            self.hang_up();
-        }
     }
 
     fn disown(&self, session: i32) {
