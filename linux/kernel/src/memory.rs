@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use linux_base::file::UserMemory;
 use linux_base::{Errno, Result};
 use linux_calls::strace::Peek;
-use linux_mm::{AddressSpace, UserSink, UserSource};
+use linux_mm::{AddressSpace, UserSink};
 
 use crate::task::{Task, WaitStatus, exit};
 
@@ -47,13 +47,6 @@ impl Task {
         let sink = UserSink::new(self.space(), address, len)?;
         sink.prepare(len)?;
         Ok(sink)
-    }
-
-    /// A buffer that a call reads, with what lies on a disk brought in.
-    pub fn source(&self, address: u64, len: usize) -> Result<UserSource<'_>> {
-        let source = UserSource::new(self.space(), address, len)?;
-        source.prepare(len)?;
-        Ok(source)
     }
 
     /// A path that a program gives.

@@ -48,7 +48,7 @@ pub fn ensure_up() {
     };
     match minios::thread::Builder::new("network").stack_len(STACK_LEN).spawn(bring_up) {
         Ok(thread) => {
-            let _ = thread.join();
+            thread.join();
             IS_UP.store(true, Ordering::Relaxed);
         }
         Err(error) => log::error!("network: {error}"),

@@ -29,7 +29,6 @@ pub fn clone(
         child_tid,
         tls,
         pidfd: parent_tid,
-        set_tid: 0,
     };
     let both =
         u64::from(linux_base::abi::general::CLONE_PIDFD | linux_base::abi::general::CLONE_PARENT_SETTID);
@@ -107,7 +106,6 @@ pub fn clone3(task: &mut Task, arguments: u64, size: usize) -> Result<u32> {
         child_tid,
         tls,
         pidfd,
-        set_tid: 0,
     };
     spawn::clone(task, &request)
 }

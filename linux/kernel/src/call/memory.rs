@@ -25,7 +25,7 @@ pub fn mmap(
     fd: i32,
     offset: u64,
 ) -> Result<u64> {
-    if offset % 4096 != 0 {
+    if !offset.is_multiple_of(4096) {
         return Err(Errno::EINVAL);
     }
     let object =

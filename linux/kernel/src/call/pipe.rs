@@ -36,8 +36,9 @@ pub fn pipe2(task: &mut Task, fds: u64, flags: u32) -> Result<()> {
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
     let (files, limit) = (task.files()?, task.process().limit(Resource::Files));
     let read_fd = files.insert(reading, close_on_exec, 0, limit)?;
-    let write_fd =
-        files.insert(writing, close_on_exec, 0, limit).inspect_err(|_| drop(files.close(read_fd)))?;
+    let write_fd = files.insert(writing, close_on_exec, 0, limit).inspect_err(|_| {
+        let _ = files.close(read_fd);
+    })?;
     let numbers = u64::from(read_fd as u32) | u64::from(write_fd as u32) << 32;
     task.space().write_u64(fds, numbers).inspect_err(|_| {
         let _ = (files.close(read_fd), files.close(write_fd));

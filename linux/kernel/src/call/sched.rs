@@ -24,7 +24,7 @@ pub fn sched_yield(_: &mut Task) -> Result<()> {
 
 pub fn sched_getaffinity(task: &mut Task, pid: i32, size: usize, mask: u64) -> Result<usize> {
     thread(task, pid)?;
-    if size < 8 || size % 8 != 0 {
+    if size < 8 || !size.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
     task.space().write_u64(mask, 1)?;

@@ -109,7 +109,9 @@ pub fn socketpair(task: &mut Task, family: u32, kind: u32, protocol: u32, fds: u
     let (one, two) = sockets().pair(&By(task), family, kind, protocol)?;
     let files = task.files()?;
     let first = install(task, &one, flags)?;
-    let second = install(task, &two, flags).inspect_err(|_| drop(files.close(first)))?;
+    let second = install(task, &two, flags).inspect_err(|_| {
+        let _ = files.close(first);
+    })?;
     let numbers = u64::from(first as u32) | u64::from(second as u32) << 32;
     task.space().write_u64(fds, numbers).inspect_err(|_| {
         let _ = (files.close(first), files.close(second));
@@ -210,8 +212,9 @@ pub fn accept4(task: &mut Task, fd: i32, address: u64, len: u64, flags: u32) -> 
         wait_for(&socket, open.is_blocking(), socket.receive_timeout_ns(), || socket.accept())?;
     let fd = install(task, &accepted, OpenFlags::from_bits_retain(flags))?;
     if address != 0 {
-        write_address(task, from.as_bytes(), address, len)
-            .inspect_err(|_| drop(task.files().and_then(|files| files.close(fd))))?;
+        write_address(task, from.as_bytes(), address, len).inspect_err(|_| {
+            let _ = task.files().and_then(|files| files.close(fd));
+        })?;
     }
     Ok(fd)
 }

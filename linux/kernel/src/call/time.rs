@@ -134,7 +134,7 @@ pub fn clock_nanosleep(task: &mut Task, clock: i32, flags: u32, request: u64, re
     let now = match clock {
         0 | 1 | 7 | 8 | 9 | 11 => read(task, clock)?,
         2 => read(task, clock)?,
-        3 | 4 | 5 | 6 => return Err(if clock == 3 { Errno::EINVAL } else { Errno::EOPNOTSUPP }),
+        3..=6 => return Err(if clock == 3 { Errno::EINVAL } else { Errno::EOPNOTSUPP }),
         _ => return Err(Errno::EINVAL),
     };
     let time = task.read_timespec(request)?.as_ns();

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use linux_base::{Errno, Result};
+use linux_base::Result;
 use linux_vfs::pseudo::Fixed;
 
 use super::mounts;
@@ -200,9 +200,4 @@ fn vmstat() -> String {
         "nr_free_pages {}\npgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n",
         usage.free
     )
-}
-
-/// For what only root may change.
-pub fn refuse(_: &[u8]) -> Result<()> {
-    Err(Errno::EPERM)
 }

@@ -118,7 +118,6 @@ fn wait_while_stopped(task: &Task) {
 fn handle(task: &mut Task, info: &SigInfo, action: &Action) {
     if let Some((number, errno)) = task.interrupted.take() {
         match errno.number() {
-            513 => again(task, number, 513),
             512 if action.flags.contains(ActionFlags::RESTART) => again(task, number, 512),
             _ => {}
         }

@@ -8,11 +8,6 @@ pub fn restartable() -> Errno {
     Errno::from_number(512)
 }
 
-/// Starts again in any case.
-pub fn always() -> Errno {
-    Errno::from_number(513)
-}
-
 /// Starts again only if no handler was called.
 pub fn unless_handled() -> Errno {
     Errno::from_number(514)
@@ -25,7 +20,7 @@ pub fn by_block() -> Errno {
 
 /// Whether it is one of these.
 pub fn is_restart(errno: Errno) -> bool {
-    matches!(errno.number(), 512..=514 | 516)
+    matches!(errno.number(), 512 | 514 | 516)
 }
 
 /// Makes `EINTR` restartable.

@@ -87,6 +87,7 @@ pub struct Image {
     /// Where it was found.
     pub executable: Option<Path>,
     /// Keeps it from being written.
+    #[expect(dead_code, reason = "it is held, not looked at")]
     pub executing: Option<Executing>,
     /// First address of the arguments, and the one behind the last.
     pub arguments: (u64, u64),

@@ -43,8 +43,6 @@ pub struct Request {
     pub tls: u64,
     /// Where the descriptor of `CLONE_PIDFD` goes.
     pub pidfd: u64,
-    /// The number that is asked for; 0 is any.
-    pub set_tid: u32,
 }
 
 const NAMESPACES: u32 =
@@ -61,8 +59,8 @@ impl Request {
             || !needs(CLONE_SIGHAND, CLONE_VM)
             || self.has(CLONE_NEWNS) && self.has(CLONE_FS)
             || self.has(CLONE_THREAD) && self.has(CLONE_PIDFD)
-            || self.flags & CLONE_CLEAR_SIGHAND as u64 != 0 && self.has(CLONE_SIGHAND)
-            || self.flags & CLONE_INTO_CGROUP as u64 != 0;
+            || self.flags & CLONE_CLEAR_SIGHAND != 0 && self.has(CLONE_SIGHAND)
+            || self.flags & CLONE_INTO_CGROUP != 0;
         if is_wrong || self.exit_signal > u32::from(Signal::COUNT) {
             return Err(Errno::EINVAL);
         }
@@ -131,7 +129,7 @@ fn child_process(task: &Task, request: &Request, pid: u32) -> Result<Arc<Process
         actions
     } else {
         let mut copy = actions.lock().clone();
-        if request.flags & CLONE_CLEAR_SIGHAND as u64 != 0 {
+        if request.flags & CLONE_CLEAR_SIGHAND != 0 {
             copy.reset_for_exec();
         }
         Arc::new(Mutex::new(copy))
