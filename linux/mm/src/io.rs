@@ -51,7 +51,7 @@ impl<'a> Buffers<'a> {
             return Err(Errno::EINVAL);
         }
         let first = IoRange { address, len: len.min(MAX_BYTES) };
-        check_range(address, first.len)?;
+        check_range(address, len)?;
         Ok(Self::new(space, first, Vec::new(), first.len))
     }
 
@@ -74,7 +74,7 @@ impl<'a> Buffers<'a> {
                 return Err(Errno::EINVAL);
             }
             let range = IoRange { address, len: len.min(MAX_BYTES - total) };
-            check_range(address, range.len)?;
+            check_range(address, len)?;
             total += range.len;
             match index {
                 0 => first = range,

@@ -22,6 +22,8 @@ const F_SETOWN: u32 = 8;
 const F_GETOWN: u32 = 9;
 const F_SETSIG: u32 = 10;
 const F_GETSIG: u32 = 11;
+const F_SETOWN_EX: u32 = 15;
+const F_GETOWN_EX: u32 = 16;
 const F_OFD_GETLK: u32 = 36;
 const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
@@ -73,6 +75,23 @@ pub fn fcntl(task: &mut Task, fd: i32, command: u32, argument: u64) -> Result<i6
             Ok(0)
         }
         F_GETOWN => Ok(open.owner().into()),
+        F_SETOWN_EX => {
+            let (kind, id) =
+                (task.space().read_u32(argument)?, task.space().read_u32(argument.wrapping_add(4))? as i32);
+            match kind {
+                0 | 1 => open.set_owner(id),
+                2 => open.set_owner(id.wrapping_neg()),
+                _ => return Err(Errno::EINVAL),
+            }
+            Ok(0)
+        }
+        F_GETOWN_EX => {
+            let owner = open.owner();
+            let kind = if owner < 0 { 2_u32 } else { 1 };
+            task.space().write_u32(argument, kind)?;
+            task.space().write_u32(argument.wrapping_add(4), owner.unsigned_abs())?;
+            Ok(0)
+        }
         F_SETSIG | F_GETSIG => Ok(0),
         F_SETLEASE => locks::lease(&open).map(|()| 0),
         F_GETLEASE => Ok(2),

@@ -114,6 +114,10 @@ fn write_from(
     if rwf & RWF_APPEND != 0 && open.file().is_seekable() {
         at = Some(open.file().seek_end()?);
     }
+    let start = at.unwrap_or_else(|| open.offset());
+    if open.file().is_seekable() && start.saturating_add(source.left() as u64) > i64::MAX as u64 {
+        return Err(Errno::EINVAL);
+    }
     let result = match room_for(task, open, at, source.left()) {
         Ok(room) if room < source.left() => {
             write_blocking(open, at, &mut Cut { source: &mut source, room }, rwf)

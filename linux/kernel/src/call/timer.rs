@@ -114,6 +114,18 @@ impl SignalTimer {
         drop(old);
     }
 
+    fn is_pending(&self) -> bool {
+        match &self.tells {
+            Tells::Nobody => false,
+            Tells::Process(signal) => {
+                self.process.upgrade().is_some_and(|process| process.pending.lock().set().contains(*signal))
+            }
+            Tells::Thread(thread, signal) => {
+                thread.upgrade().is_some_and(|thread| thread.signals.lock().pending.set().contains(*signal))
+            }
+        }
+    }
+
     fn tell(&self, overrun: i32) {
         let Some(process) = self.process.upgrade() else { return };
         let info = |signal| match self.identity {
@@ -136,13 +148,18 @@ impl SignalTimer {
 
 impl TimerTarget for SignalTimer {
     fn expired(&self, now_ns: u64) {
+        // As long as its signal has not been taken, another is an overrun.
+        let is_pending = self.identity.is_some() && self.is_pending();
         let count = {
             let mut state = self.state.lock();
             let count = state.schedule.advance(now_ns);
-            state.overrun = i32::try_from(count.saturating_sub(1)).unwrap_or(i32::MAX);
+            let more = i32::try_from(count.saturating_sub(u64::from(!is_pending))).unwrap_or(i32::MAX);
+            state.overrun = if is_pending { state.overrun.saturating_add(more) } else { more };
             count
         };
-        if count > 0 {
+        if count > 0 && is_pending {
+            self.arm(now_ns);
+        } else if count > 0 {
             self.tell(i32::try_from(count - 1).unwrap_or(i32::MAX));
             self.arm(now_ns);
         }

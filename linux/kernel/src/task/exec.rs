@@ -82,6 +82,8 @@ pub fn exec(task: &mut Task, request: Request) -> Result<()> {
 fn prepare(task: &Task, mut request: Request) -> Result<Program> {
     let name = comm_of(&request.path);
     let mut file = request.open.clone();
+    // A file that is being written is refused before it is looked at.
+    drop(Executing::new(vfs().place_of(&file).inode()?.clone())?);
     if request.arguments.is_empty() {
         request.arguments.push(Vec::new());
     }

@@ -30,16 +30,19 @@ impl Pending {
         self.queue.is_empty()
     }
 
-    /// Adds a signal. `EAGAIN` when a real-time signal of `sigqueue` would be more than `limit` (`RLIMIT_SIGPENDING`); others
-    /// never fail: a standard one that is pending already is dropped, and so is what a handler would be told beyond the limit.
+    /// Adds a signal. `EAGAIN` when a real-time signal would be more than `limit` (`RLIMIT_SIGPENDING`); one of `kill` is pending
+    /// once then. Others never fail: a standard one that is pending already is dropped.
     pub fn push(&mut self, info: SigInfo, limit: usize) -> Result<()> {
         let signal = info.signal;
         if !signal.is_real_time() && self.set.contains(signal) {
             return Ok(());
         }
         let is_full = signal.is_real_time() && self.queue.len() >= limit;
-        if is_full && (info.code == SigInfo::QUEUE || self.set.contains(signal)) {
+        if is_full && info.code != SigInfo::USER {
             return Err(Errno::EAGAIN);
+        }
+        if is_full && self.set.contains(signal) {
+            return Ok(());
         }
         self.queue.try_reserve(1)?;
         self.queue.push(info);
