@@ -82,8 +82,14 @@ pub fn clock_settime(task: &mut Task, clock: i32, time: u64) -> Result<()> {
     refuse(task)
 }
 
-pub fn settimeofday(task: &mut Task, time: u64, _zone: u64) -> Result<()> {
-    if time == 0 { Ok(()) } else { refuse(task) }
+pub fn settimeofday(task: &mut Task, time: u64, zone: u64) -> Result<()> {
+    if time != 0 {
+        let _: [u8; 16] = task.space().read_array(time)?;
+    }
+    if zone != 0 {
+        let _: [u8; 8] = task.space().read_array(zone)?;
+    }
+    refuse(task)
 }
 
 /// Bytes of `struct timex`.

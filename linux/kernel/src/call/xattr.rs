@@ -49,7 +49,9 @@ fn give(task: &Task, value: &[u8], to: u64, size: usize) -> Result<usize> {
         if value.len() > size {
             return Err(Errno::ERANGE);
         }
-        task.space().write_bytes(to, value)?;
+        if !value.is_empty() {
+            task.space().write_bytes(to, value)?;
+        }
     }
     Ok(value.len())
 }
