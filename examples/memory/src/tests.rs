@@ -14,7 +14,10 @@ use crate::process::{End, Process, text};
 type Outcome = Result<(), String>;
 
 /// Tests and their names.
-pub const TESTS: &[(&str, fn() -> Outcome)] = &[
+/// What a test says, and how it is done.
+type Test = (&'static str, fn() -> Outcome);
+
+pub const TESTS: &[Test] = &[
     ("user code gets the pages that it touches", touched),
     ("what is unmapped or protected faults at once", revoked),
     ("parent and child have their own pages", forked),

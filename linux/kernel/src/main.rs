@@ -8,7 +8,7 @@
 //! | [`run`] | the loop of a user thread: user mode, system calls, faults, signals |
 //! | [`dispatch`], [`call`] | the system calls: from a number to a function, one file per family |
 //! | [`memory`] | address spaces, and copies from and to them |
-//! | [`file`] | descriptor tables, paths, what blocks |
+//! | [`mod@file`] | descriptor tables, paths, what blocks |
 //! | [`proc`] | the content of `/proc` and `/sys` |
 //! | [`host`], [`console`] | what the other crates of the personality are given |
 //!

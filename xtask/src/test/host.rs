@@ -6,6 +6,9 @@ use super::part::Part;
 use crate::cargo::{GUEST_TARGET, cargo, guest_names};
 use crate::workspace;
 
+/// Crates that are whole in a guest only, beside the examples.
+const GUEST_ONLY: [&str; 3] = ["minios", "minios-std", "linux"];
+
 pub fn format(part: &mut Part) -> Result<()> {
     part.check("rustfmt finds nothing to change", &mut cargo(&["fmt", "--all", "--check"]))?;
     if let Some(manifest) = fuzz_manifest() {
@@ -25,7 +28,10 @@ pub fn clippy(part: &mut Part) -> Result<()> {
     for name in guest_names()? {
         guests.args(["--package", &name]);
     }
-    guests.args(["--package", "minios-std", "--package", "minios", "--", "-D", "warnings"]);
+    for name in GUEST_ONLY {
+        guests.args(["--package", name]);
+    }
+    guests.args(["--", "-D", "warnings"]);
     part.check("clippy finds nothing for guests", &mut guests)?;
     Ok(())
 }
@@ -34,12 +40,14 @@ pub fn doc(part: &mut Part) -> Result<()> {
     const FLAGS: (&str, &str) = ("RUSTDOCFLAGS", "-D warnings");
     let mut host = cargo(&["doc", "--quiet", "--no-deps", "--workspace"]);
     // The runtime's documentation names what exists in guests only.
-    for name in guest_names()?.iter().map(String::as_str).chain(["minios", "minios-std"]) {
+    for name in guest_names()?.iter().map(String::as_str).chain(GUEST_ONLY) {
         host.args(["--exclude", name]);
     }
     part.check("the documentation of the host's crates has no warning", host.env(FLAGS.0, FLAGS.1))?;
     let mut guests = cargo(&["doc", "--quiet", "--no-deps", "--target", GUEST_TARGET]);
-    guests.args(["--package", "minios", "--package", "minios-std"]);
+    for name in GUEST_ONLY {
+        guests.args(["--package", name]);
+    }
     part.check("the documentation of the guests' crates has no warning", guests.env(FLAGS.0, FLAGS.1))?;
     Ok(())
 }
