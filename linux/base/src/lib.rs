@@ -6,10 +6,10 @@
 //! | [`wait`] | [`WaitQueue`]: who waits for an object, persistent watchers, blocking on a condition |
 //! | [`poll`] | [`PollEvents`]: readiness as `poll(2)` names it |
 //! | [`io`] | [`Sink`] and [`Source`]: buffers of user programs, as files see them |
-//! | [`file`] | [`File`], what a descriptor can refer to, and [`OpenFile`], the open file description |
+//! | [`mod@file`] | [`File`], what a descriptor can refer to, and [`OpenFile`], the open file description |
 //! | [`stat`] | [`Stat`] and [`Mode`] |
 //! | [`cred`] | [`Credentials`] |
-//! | [`host`] | [`Host`]: clock, parking and randomness from what runs the personality |
+//! | [`host`] | [`host::Host`]: clock, parking and randomness from what runs the personality |
 //!
 //! Nothing here blocks but [`wait::wait_until`]. Locks are `spin::Mutex`es that nobody holds over something that may wait.
 #![cfg_attr(not(test), no_std)]

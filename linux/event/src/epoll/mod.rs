@@ -1,6 +1,6 @@
 //! `epoll(7)`: readiness of many files, told by the files.
 //!
-//! Each file that is added becomes an [`item::Item`], a watcher of the file's queue. A change puts the item on the ready list,
+//! Each file that is added becomes an item, a watcher of the file's queue. A change puts the item on the ready list,
 //! once; [`Epoll::collect`] looks only at that list, so its cost does not grow with the files that are silent. Level-triggered
 //! items stay on the list as long as they are ready, edge-triggered ones come back with the next change.
 
