@@ -14,7 +14,7 @@ use crate::stamp::Inputs;
 use crate::{cargo, dom0, setup, workspace};
 
 /// The package of the kernel that packed guests run on.
-const KERNEL: &str = "linux";
+pub const KERNEL: &str = "linux";
 /// The initramfs of Linux guests, in the staged directory.
 const INITRAMFS: &str = "packed-initramfs";
 
@@ -31,6 +31,11 @@ pub fn names() -> Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Builds our kernel; the linked file.
+pub fn kernel() -> Result<PathBuf> {
+    Ok(cargo::build_guests(&[KERNEL.to_owned()])?.join(KERNEL))
 }
 
 /// Packs the guests of these names with `kernel`, or with our own, which is built then; quick when nothing has changed.

@@ -11,27 +11,33 @@ use testbed::XenVersion;
 use testbed::smoke::{End, Options};
 
 use super::part::Part;
-use crate::figures;
+use crate::figures::{self, Figure};
 use crate::{cargo, check, conformance, dom0, images, packed, setup, site, workspace};
 
 /// What must hold of every image, and the sizes.
 pub fn gates(part: &mut Part) -> Result<()> {
-    for guest in images::stage()? {
-        let path = cargo::elf_dir().join(&guest.name);
+    let guests = images::stage()?;
+    let kernel = packed::kernel()?;
+    let elves = guests.iter().map(|guest| (&*guest.name, cargo::elf_dir().join(&guest.name)));
+    for (name, path) in elves.chain([(packed::KERNEL, kernel.clone())]) {
         let elf = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let findings = rules::check(&elf, &rules::Exceptions::user_mode())?;
-        findings.iter().for_each(|finding| part.write(&format!("{}: {finding}", guest.name)));
+        findings.iter().for_each(|finding| part.write(&format!("{name}: {finding}")));
         let result = match findings.first() {
             None => Ok(()),
             Some(first) => Err(format!("{} findings, first {first}", findings.len())),
         };
-        part.report.test(format!("{} keeps the rules for guests", guest.name), result);
-        let size = images::size_figure(&guest)?;
+        part.report.test(format!("{name} keeps the rules for guests"), result);
+    }
+    for guest in &guests {
+        let size = images::size_figure(guest)?;
         for (name, result) in figures::gates(std::slice::from_ref(&size)) {
             part.report.test(name, result);
         }
         part.report.figures.push(size);
     }
+    let image = image::build(&fs::read(&kernel)?)?.gz;
+    part.report.figures.push(Figure::new("linux-image", (image.len() as f64 / 1024.0).ceil(), "KB"));
     Ok(())
 }
 
@@ -191,7 +197,6 @@ pub fn selftest(part: &mut Part) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::Figure;
 
     #[test]
     fn every_fault_of_the_example_is_tried() {
