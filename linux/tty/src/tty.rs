@@ -7,6 +7,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use linux_base::abi::general::HUPCL;
 use linux_base::abi::general::*;
 use linux_base::stat::DeviceNumber;
 use linux_base::{Mutex, PollEvents, WaitQueue};
@@ -73,8 +74,13 @@ impl Tty {
         pty: PtyState,
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
+        let mut line = Discipline::default();
+        if backend.is_none() {
+            // There is no line to hang up behind a pseudo-terminal.
+            line.termios.cflag &= !HUPCL;
+        }
         let state = State {
-            line: Discipline::default(),
+            line,
             pending: VecDeque::new(),
             window: WindowSize::default(),
             owners: Owners::default(),

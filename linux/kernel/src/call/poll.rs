@@ -118,7 +118,10 @@ fn select_until(task: &Task, count: i32, addresses: [u64; 3], deadline_ns: Optio
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?;
     let files = task.files()?;
     // Higher descriptors than the table has are not looked at.
-    let count = count.min(files.len().next_multiple_of(64).max(64));
+    let count = count.min(match files.len() {
+        0..=64 => 64,
+        len => len.next_power_of_two().max(256),
+    });
     let len = FdSets::bytes_for(count);
     let mut sets = FdSets::default();
     for (words, address) in sets.sets.iter_mut().zip(addresses) {

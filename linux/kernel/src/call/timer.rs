@@ -69,6 +69,8 @@ struct State {
     schedule: Schedule,
     /// Expiries beside the one that the last signal told of.
     overrun: i32,
+    /// The same of the signal before.
+    last_overrun: i32,
     timer: Option<Timer>,
 }
 
@@ -154,7 +156,11 @@ impl TimerTarget for SignalTimer {
             let mut state = self.state.lock();
             let count = state.schedule.advance(now_ns);
             let more = i32::try_from(count.saturating_sub(u64::from(!is_pending))).unwrap_or(i32::MAX);
-            state.overrun = if is_pending { state.overrun.saturating_add(more) } else { more };
+            if is_pending {
+                state.overrun = state.overrun.saturating_add(more);
+            } else {
+                state.last_overrun = core::mem::replace(&mut state.overrun, more);
+            }
             count
         };
         if count > 0 && is_pending {
@@ -301,8 +307,10 @@ pub fn timer_gettime(task: &mut Task, id: i32, value: u64) -> Result<()> {
 /// `timer_getoverrun(2)`
 pub fn timer_getoverrun(task: &mut Task, id: i32) -> Result<i32> {
     let timer = posix(task, id)?;
-    let overrun = timer.state.lock().overrun;
-    Ok(overrun)
+    // What was delivered last: a signal that is pending still counts for the next.
+    let is_pending = timer.is_pending();
+    let state = timer.state.lock();
+    Ok(if is_pending { state.last_overrun } else { state.overrun })
 }
 
 /// `timer_delete(2)`
