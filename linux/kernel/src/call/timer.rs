@@ -128,6 +128,23 @@ impl SignalTimer {
         }
     }
 
+    fn add_overrun(&self, more: i32) {
+        let Some((id, _)) = self.identity else { return };
+        match &self.tells {
+            Tells::Nobody => {}
+            Tells::Process(_) => {
+                if let Some(process) = self.process.upgrade() {
+                    process.pending.lock().add_overrun(id, more);
+                }
+            }
+            Tells::Thread(thread, _) => {
+                if let Some(thread) = thread.upgrade() {
+                    thread.signals.lock().pending.add_overrun(id, more);
+                }
+            }
+        }
+    }
+
     fn tell(&self, overrun: i32) {
         let Some(process) = self.process.upgrade() else { return };
         let info = |signal| match self.identity {
@@ -164,6 +181,7 @@ impl TimerTarget for SignalTimer {
             count
         };
         if count > 0 && is_pending {
+            self.add_overrun(i32::try_from(count).unwrap_or(i32::MAX));
             self.arm(now_ns);
         } else if count > 0 {
             self.tell(i32::try_from(count - 1).unwrap_or(i32::MAX));

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use linux_base::{Errno, Result};
 
-use super::{SigInfo, SigSet, Signal};
+use super::{Cause, SigInfo, SigSet, Signal};
 
 /// What is pending. A standard signal is pending once however often it is sent, a real-time signal as often as it is sent.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +48,17 @@ impl Pending {
         self.queue.push(info);
         self.set = self.set.with(SigSet::of(signal));
         Ok(())
+    }
+
+    /// Counts expiries of a timer whose signal is pending already.
+    pub fn add_overrun(&mut self, timer: i32, more: i32) {
+        for info in &mut self.queue {
+            if let Cause::Timer { id, overrun, .. } = &mut info.cause
+                && *id == timer
+            {
+                *overrun = overrun.saturating_add(more);
+            }
+        }
     }
 
     /// Takes the first signal that `mask` does not block.
