@@ -159,6 +159,7 @@ pub(crate) fn expire() {
     }
     let Scheduler { timed, ready, next_deadline_ns, .. } = &mut *scheduler;
     *next_deadline_ns = NEVER;
+    let ready_before = ready.len();
     timed.retain(|thread| {
         let deadline = thread.deadline_ns.load(Ordering::Relaxed);
         if deadline > now && deadline != NEVER {
@@ -168,9 +169,13 @@ pub(crate) fn expire() {
         thread.timed.store(false, Ordering::Relaxed);
         if deadline != NEVER && thread.state() == State::Parked {
             thread.set_state(State::Ready);
-            thread.deadline_ns.store(NEVER, Ordering::Relaxed);
             ready.push_back(thread.clone());
         }
         false
     });
+    // Several may have come due before anybody looked: they run in the order of their deadlines all the same.
+    if let Some(woken) = ready.make_contiguous().get_mut(ready_before..) {
+        woken.sort_unstable_by_key(|thread| thread.deadline_ns.load(Ordering::Relaxed));
+        woken.iter().for_each(|thread| thread.deadline_ns.store(NEVER, Ordering::Relaxed));
+    }
 }
