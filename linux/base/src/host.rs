@@ -20,6 +20,9 @@ pub trait Host: Send + Sync {
     /// Waits until somebody unparks this thread, or until the moment of [`Host::now_ns`]. May return early.
     fn park(&self, deadline_ns: Option<u64>);
 
+    /// Lets the other threads that are ready run first.
+    fn yield_now(&self) {}
+
     /// Whether the running thread has a signal to handle, or is to die: an interruptible wait then ends with `EINTR`.
     fn is_interrupted(&self) -> bool;
 

@@ -88,8 +88,10 @@ impl TimerQueue {
         let sleeper = Sleeper::current();
         let _watch = self.0.changed.watch(sleeper.clone());
         while go_on() {
-            if self.expire(host().now_ns()) == 0 {
-                sleeper.park(self.next_deadline());
+            // Timers that are due again at once must not keep the processor for themselves.
+            match self.expire(host().now_ns()) {
+                0 => sleeper.park(self.next_deadline()),
+                _ => host().yield_now(),
             }
         }
     }

@@ -35,6 +35,17 @@ impl Host for Guest {
         }
     }
 
+    fn yield_now(&self) {
+        let thread = current();
+        if let Some(thread) = &thread {
+            thread.account_system();
+        }
+        thread::yield_now();
+        if let Some(thread) = &thread {
+            thread.start_accounting();
+        }
+    }
+
     fn is_interrupted(&self) -> bool {
         current().is_some_and(|thread| thread.is_interrupted())
     }

@@ -53,6 +53,11 @@ enum Tells {
     Thread(Weak<Thread>, Signal),
 }
 
+/// Expiries of one timer are told of no faster than this: a program must not keep the kernel busy by an interval of a nanosecond.
+const LEAST_GAP_NS: u64 = 20_000;
+/// So long it is left alone when nobody takes its signals.
+const UNHEEDED_GAP_NS: u64 = 4_000_000;
+
 /// A timer that sends a signal.
 pub struct SignalTimer {
     process: Weak<Process>,
@@ -67,6 +72,8 @@ pub struct SignalTimer {
 #[derive(Default)]
 struct State {
     schedule: Schedule,
+    /// No expiry is told of before.
+    not_before_ns: u64,
     /// Expiries beside the one that the last signal told of.
     overrun: i32,
     /// The same of the signal before.
@@ -102,14 +109,23 @@ impl SignalTimer {
     }
 
     fn get(&self) -> TimerSpec {
-        self.state.lock().schedule.remaining(minios::time::now_ns())
+        let now = minios::time::now_ns();
+        let mut schedule = self.state.lock().schedule;
+        // Expiries that are not told of yet do not count as due.
+        if schedule.interval_ns > 0 {
+            schedule.advance(now);
+        }
+        schedule.remaining(now)
     }
 
     fn arm(&self, now_ns: u64) {
-        let deadline = self.state.lock().schedule.deadline_ns;
+        let (deadline, not_before) = {
+            let state = self.state.lock();
+            (state.schedule.deadline_ns, state.not_before_ns)
+        };
         let timer = match deadline {
-            Some(deadline) if deadline <= now_ns => return self.expired(now_ns),
-            Some(deadline) => Some(QUEUE.arm(deadline, self.myself.clone())),
+            Some(deadline) if deadline.max(not_before) <= now_ns => return self.expired(now_ns),
+            Some(deadline) => Some(QUEUE.arm(deadline.max(not_before), self.myself.clone())),
             None => None,
         };
         let old = core::mem::replace(&mut self.state.lock().timer, timer);
@@ -124,6 +140,15 @@ impl SignalTimer {
             }
             Tells::Thread(thread, signal) => {
                 thread.upgrade().is_some_and(|thread| thread.signals.lock().pending.set().contains(*signal))
+            }
+        }
+    }
+
+    fn is_ignored(&self) -> bool {
+        match (&self.tells, self.process.upgrade()) {
+            (Tells::Nobody, _) | (_, None) => true,
+            (Tells::Process(signal) | Tells::Thread(_, signal), Some(process)) => {
+                process.actions().lock().get(*signal).discards(*signal)
             }
         }
     }
@@ -168,10 +193,15 @@ impl SignalTimer {
 impl TimerTarget for SignalTimer {
     fn expired(&self, now_ns: u64) {
         // As long as its signal has not been taken, another is an overrun.
-        let is_pending = self.identity.is_some() && self.is_pending();
+        let waits = self.is_pending();
+        let is_pending = self.identity.is_some() && waits;
+        let gap_ns = if waits || self.is_ignored() { UNHEEDED_GAP_NS } else { LEAST_GAP_NS };
         let count = {
             let mut state = self.state.lock();
             let count = state.schedule.advance(now_ns);
+            if count > 0 {
+                state.not_before_ns = now_ns.saturating_add(gap_ns);
+            }
             let more = i32::try_from(count.saturating_sub(u64::from(!is_pending))).unwrap_or(i32::MAX);
             if is_pending {
                 state.overrun = state.overrun.saturating_add(more);
@@ -311,6 +341,9 @@ fn posix(task: &Task, id: i32) -> Result<Arc<SignalTimer>> {
 /// `timer_settime(2)`
 pub fn timer_settime(task: &mut Task, id: i32, flags: u32, new: u64, old: u64) -> Result<()> {
     const ABSOLUTE: u32 = 1;
+    if new == 0 {
+        return Err(Errno::EINVAL);
+    }
     let spec = TimerSpec::from_bytes(&task.space().read_array(new)?)?;
     let before = posix(task, id)?.set(spec, flags & ABSOLUTE != 0);
     task.write_unless_null(old, &before.to_bytes())
