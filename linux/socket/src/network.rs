@@ -20,6 +20,9 @@ pub trait NetHost: Send + Sync {
     /// it polled soon.
     fn with(&self, f: &mut dyn FnMut(&mut dyn Net));
 
+    /// A datagram was sent to this machine: programs expect it there when the call that sent it returns. Locks are held.
+    fn sent_to_itself(&self) {}
+
     /// Process, user and group of who makes the call that runs, for `write` on a socket that tells its peer; `None`: as who
     /// made the socket.
     fn sender(&self) -> Option<(u32, u32, u32)> {

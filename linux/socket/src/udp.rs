@@ -114,6 +114,9 @@ impl Udp {
         control: &[u8],
         _flags: u32,
     ) -> Result<usize> {
+        if from.left() > usize::from(u16::MAX) {
+            return Err(Errno::EMSGSIZE);
+        }
         let mut source = None;
         for message in control::messages(control) {
             let message = message?;
@@ -177,6 +180,9 @@ impl Udp {
                     fault = Some(errno);
                     0
                 });
+                if pushed < room.min(datagram.data.len()) {
+                    fault = Some(Errno::EFAULT);
+                }
                 received.len = if flags & MSG_TRUNC != 0 { datagram.data.len() } else { pushed };
                 if datagram.data.len() > room {
                     received.flags |= MSG_TRUNC;
@@ -321,7 +327,15 @@ fn send_now(
     scratch.try_reserve(len.saturating_sub(scratch.len()))?;
     scratch.resize(len, 0);
     pull_exact(from, scratch)?;
-    let sent = socket.sockets().host().call(|net| net.udp_send(id, scratch, to, source));
+    let goal = to.or(state.peer);
+    let host = socket.sockets().host();
+    let (sent, is_local) = host.call(|net| {
+        let sent = net.udp_send(id, scratch, to, source);
+        (sent, goal.is_some_and(|goal| net.is_local(goal.ip())))
+    });
+    if is_local {
+        host.sent_to_itself();
+    }
     if scratch.capacity() > 4096 {
         *scratch = Vec::new();
     }
