@@ -13,7 +13,7 @@ use linux_base::{Errno, Result};
 
 use crate::area::AreaFlags;
 use crate::space::{PAGE, Removed, State, page_range};
-use crate::{Access, AddressSpace, FaultOutcome, PageTables, Pager};
+use crate::{Access, AddressSpace, FaultOutcome, PageTables, Pager, USER_END};
 
 /// A part of an object: pager, first page, pages.
 type Part = (Arc<dyn Pager>, u64, u64);
@@ -24,6 +24,10 @@ impl AddressSpace {
     pub fn madvise(&self, start: u64, len: u64, advice: u32) -> Result<()> {
         if !start.is_multiple_of(PAGE) {
             return Err(Errno::EINVAL);
+        }
+        let end = start.checked_add(len).and_then(|end| end.checked_next_multiple_of(PAGE));
+        if end.ok_or(Errno::EINVAL)? > USER_END {
+            return Err(Errno::ENOMEM);
         }
         let (start, end) = page_range(start, len).ok_or(Errno::EINVAL)?;
         if start == end {

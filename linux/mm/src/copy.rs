@@ -70,6 +70,11 @@ fn with_frame<T>(number: usize, run: impl FnOnce(&Frame) -> T) -> T {
     run(&frame)
 }
 
+/// Whether a range lies where user memory can be. Where nothing is to be copied, nothing is wrong.
+fn check_copy(address: u64, len: usize) -> Result<()> {
+    if len == 0 { Ok(()) } else { check_range(address, len) }
+}
+
 /// Whether a range lies where user memory can be.
 pub(crate) fn check_range(address: u64, len: usize) -> Result<()> {
     match address.checked_add(len as u64) {
@@ -136,13 +141,13 @@ impl AddressSpace {
 
     /// Copies from the program: all or `EFAULT`. May wait for a disk.
     pub fn read_bytes(&self, address: u64, into: &mut [u8]) -> Result<()> {
-        check_range(address, into.len())?;
+        check_copy(address, into.len())?;
         if self.copy_in(address, into, Effort::Wait) == into.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
     /// Copies to the program: all or `EFAULT`. May wait for a disk.
     pub fn write_bytes(&self, address: u64, bytes: &[u8]) -> Result<()> {
-        check_range(address, bytes.len())?;
+        check_copy(address, bytes.len())?;
         if self.copy_out(address, bytes, Effort::Wait) == bytes.len() { Ok(()) } else { Err(Errno::EFAULT) }
     }
 

@@ -44,6 +44,8 @@ impl AddressSpace {
                 object: Arc::as_ptr(&backing.pager).cast::<()>() as usize,
                 offset: backing.first * crate::PAGE_SIZE as u64 + (address - area.start),
             },
+            // Where nothing can be written, nobody else could ever change the word.
+            None if !area.prot.contains(crate::Prot::WRITE) => return Err(Errno::EFAULT),
             _ => private,
         })
     }

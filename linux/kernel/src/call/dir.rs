@@ -80,8 +80,8 @@ fn list(
     if open.flags().contains(OpenFlags::PATH) {
         return Err(Errno::EBADF);
     }
-    // Whoever asks for more gets it in parts.
-    let room = count.min(64 << 10);
+    // More than an `int` counts is less than nothing. Whoever asks for more than we give gets it in parts.
+    let room = if i32::try_from(count).is_ok() { count.min(64 << 10) } else { 0 };
     let mut bytes = Vec::new();
     bytes.try_reserve(room)?;
     let mut is_full = false;

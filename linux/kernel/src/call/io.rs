@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use linux_base::{Errno, OpenFile, OpenFlags, Result, Source};
-use linux_mm::{UserSink, UserSource};
+use linux_mm::{USER_END, UserSink, UserSource};
 use linux_task::limits::{INFINITY, Resource};
 use linux_task::signal::{SigInfo, Signal};
 
@@ -28,6 +28,12 @@ fn get(task: &Task, fd: i32) -> Result<Arc<OpenFile>> {
 fn offset(open: &OpenFile, offset: i64) -> Result<u64> {
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
     if open.file().is_seekable() { Ok(offset) } else { Err(Errno::ESPIPE) }
+}
+
+/// Checks that a whole buffer lies where user memory can be, also what no call ever gets to.
+fn check_buffer(buf: u64, count: usize) -> Result<()> {
+    let end = buf.checked_add(count as u64).filter(|end| *end <= USER_END);
+    end.map(drop).ok_or(Errno::EFAULT)
 }
 
 fn read_to(open: &OpenFile, at: Option<u64>, mut sink: UserSink<'_>, rwf: u32) -> Result<usize> {
@@ -138,11 +144,13 @@ fn write_from(
 
 pub fn read(task: &mut Task, fd: i32, buf: u64, count: usize) -> Result<usize> {
     let open = get(task, fd)?;
+    check_buffer(buf, count)?;
     read_to(&open, None, UserSink::new(task.space(), buf, count)?, 0)
 }
 
 pub fn write(task: &mut Task, fd: i32, buf: u64, count: usize) -> Result<usize> {
     let open = get(task, fd)?;
+    check_buffer(buf, count)?;
     write_from(task, &open, None, UserSource::new(task.space(), buf, count)?, 0)
 }
 
@@ -159,12 +167,14 @@ pub fn writev(task: &mut Task, fd: i32, iov: u64, count: usize) -> Result<usize>
 pub fn pread64(task: &mut Task, fd: i32, buf: u64, count: usize, at: i64) -> Result<usize> {
     let open = get(task, fd)?;
     let at = offset(&open, at)?;
+    check_buffer(buf, count)?;
     read_to(&open, Some(at), UserSink::new(task.space(), buf, count)?, 0)
 }
 
 pub fn pwrite64(task: &mut Task, fd: i32, buf: u64, count: usize, at: i64) -> Result<usize> {
     let open = get(task, fd)?;
     let at = offset(&open, at)?;
+    check_buffer(buf, count)?;
     write_from(task, &open, Some(at), UserSource::new(task.space(), buf, count)?, 0)
 }
 

@@ -29,13 +29,30 @@ fn optional(task: &Task, address: u64) -> Result<Vec<u8>> {
     if address == 0 { Ok(Vec::new()) } else { task.path(address) }
 }
 
+/// What a mount is told: a string in one page at most, which may end where the memory does.
+fn options(task: &Task, address: u64) -> Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if address == 0 {
+        return Ok(text);
+    }
+    for at in (address..).take(linux_mm::PAGE_SIZE - 1) {
+        match task.space().read_array::<1>(at) {
+            Ok([0]) => break,
+            Ok([byte]) => text.push(byte),
+            Err(_) if at > address => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(text)
+}
+
 pub fn mount(task: &mut Task, source: u64, target: u64, kind: u64, flags: u64, data: u64) -> Result<()> {
-    let source = optional(task, source)?;
     let kind = optional(task, kind)?;
+    let source = optional(task, source)?;
+    let data = options(task, data)?;
     let target = task.path(target)?;
-    let data = optional(task, data)?;
-    check_admin(task)?;
     let place = task.place(AT_FDCWD, &target, 0)?;
+    check_admin(task)?;
     let forbids = MountFlags::from_bits_truncate(flags as u32);
     if flags & MS_REMOUNT != 0 {
         if !place.is_mount_root() {
@@ -73,8 +90,8 @@ pub fn umount2(task: &mut Task, target: u64, flags: u32) -> Result<()> {
         return Err(Errno::EINVAL);
     }
     let target = task.path(target)?;
-    check_admin(task)?;
     let follow = if flags & UMOUNT_NOFOLLOW != 0 { super::stat::AT_SYMLINK_NOFOLLOW } else { 0 };
     let place = task.place(AT_FDCWD, &target, follow)?;
+    check_admin(task)?;
     vfs().unmount(&place, flags & MNT_DETACH != 0)
 }

@@ -11,6 +11,7 @@ use linux_task::limits::Resource;
 use linux_task::signal::{SigInfo, Signal};
 
 use super::poll::deadline_in;
+use crate::memory::Duration;
 use crate::network::sockets;
 use crate::signal::{self, restart};
 use crate::task::Task;
@@ -493,6 +494,10 @@ pub fn recvmmsg(
         if deadline_ns.is_some_and(|deadline| minios::time::now_ns() >= deadline) {
             break;
         }
+    }
+    if let Some(deadline) = deadline_ns {
+        let left = deadline.saturating_sub(minios::time::now_ns());
+        task.space().write_bytes(timeout, &Duration::bytes_of_ns(left))?;
     }
     Ok(done)
 }

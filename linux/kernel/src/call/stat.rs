@@ -164,7 +164,9 @@ pub fn access(task: &mut Task, path: u64, mode: u32) -> Result<()> {
 pub fn readlinkat(task: &mut Task, dir: i32, path: u64, buf: u64, size: i32) -> Result<usize> {
     let size = usize::try_from(size).ok().filter(|size| *size > 0).ok_or(Errno::EINVAL)?;
     let path = task.path(path)?;
-    let target = if path.is_empty() {
+    let target = if path.is_empty() && dir == AT_FDCWD {
+        return Err(Errno::ENOENT);
+    } else if path.is_empty() {
         let place = vfs().place_of(&task.files()?.get(dir)?);
         let inode = place.inode()?;
         if !inode.mode().is_symlink() {

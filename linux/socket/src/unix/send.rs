@@ -150,8 +150,10 @@ impl End {
             let len = (tail.capacity() - start).min(room).min(from.left());
             tail.resize(start + len, 0);
             let pulled = from.pull(&mut tail[start..]);
-            tail.truncate(start + *pulled.as_ref().unwrap_or(&0));
-            let pulled = pulled?;
+            if pulled != Ok(len) {
+                tail.truncate(start);
+            }
+            let pulled = whole(from, pulled?, len)?;
             last.grew(pulled);
             state.len += pulled;
             return Ok(pulled);
@@ -161,7 +163,7 @@ impl End {
         data.try_reserve_exact(if len < MOST_JOINED { len.next_multiple_of(ROUND) } else { len })?;
         data.resize(len, 0);
         let pulled = from.pull(&mut data)?;
-        data.truncate(pulled);
+        let pulled = whole(from, pulled, len)?;
         state.inbox.try_reserve(1)?;
         state.inbox.push_back(Message::new(
             data,
@@ -245,6 +247,15 @@ impl End {
         target.queue.wake(PollEvents::READABLE);
         Ok(len)
     }
+}
+
+/// A piece goes whole or not at all: `EFAULT` if not all of it could be had.
+fn whole(from: &mut dyn Source, pulled: usize, len: usize) -> Result<usize> {
+    if pulled == len {
+        return Ok(len);
+    }
+    from.unpull(pulled);
+    Err(Errno::EFAULT)
 }
 
 /// The credentials that a process claims, if it may.
