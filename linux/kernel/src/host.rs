@@ -51,10 +51,7 @@ impl Host for Guest {
     }
 
     fn random(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let word = minios::entropy::random_u64().to_le_bytes();
-            chunk.copy_from_slice(word.get(..chunk.len()).unwrap_or_default());
-        }
+        minios::entropy::fill(bytes);
     }
 }
 

@@ -51,7 +51,7 @@ impl<'a> Buffers<'a> {
             return Err(Errno::EINVAL);
         }
         let first = IoRange { address, len: len.min(MAX_BYTES) };
-        check_range(address, len)?;
+        check_range(address, first.len)?;
         Ok(Self::new(space, first, Vec::new(), first.len))
     }
 

@@ -4,7 +4,9 @@ use linux_base::abi::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 use linux_base::{Errno, Result};
 
 use crate::area::{Area, AreaFlags};
-use crate::space::{MAX_AREAS, PAGE, Removed, State, USER_START, is_obvious_overcommit, page_range};
+use crate::space::{
+    MAX_AREAS, PAGE, Removed, State, USER_END, USER_START, is_obvious_overcommit, page_range,
+};
 use crate::{AddressSpace, PageTables};
 
 /// Pages that are moved with one update of the tables.
@@ -25,7 +27,8 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let (_, old_end) = page_range(old, old_len).ok_or(Errno::EFAULT)?;
-        let new_len = new_len.checked_next_multiple_of(PAGE).ok_or(Errno::EINVAL)?;
+        let new_len =
+            new_len.checked_next_multiple_of(PAGE).filter(|len| *len <= USER_END).ok_or(Errno::EINVAL)?;
         let old_len = old_end - old;
         crate::ensure_room()?;
 

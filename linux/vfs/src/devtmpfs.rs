@@ -127,6 +127,8 @@ impl MemoryDevice {
 
 /// `RNDGETENTCNT`.
 const GET_ENTROPY: u32 = 0x8004_5200;
+/// A read of random bytes gives no more.
+const RANDOM_MAX: usize = 32 << 20;
 /// The longest line of the kernel's log.
 const LINE_MAX: usize = 1024;
 
@@ -137,7 +139,8 @@ impl File for MemoryDevice {
             8 | 9 => {
                 let mut done = 0;
                 let mut bytes = [0; 256];
-                while into.room() > 0 {
+                // Nobody else runs meanwhile.
+                while into.room() > 0 && done < RANDOM_MAX {
                     let step = into.room().min(bytes.len());
                     host::host().random(&mut bytes[..step]);
                     match into.push(&bytes[..step]) {

@@ -13,6 +13,8 @@ const AT_EMPTY_PATH: u32 = 0x1000;
 const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 /// Bytes of all strings together, at most.
 const MAX_BYTES: usize = 6 << 20;
+/// What the shortest string takes: its end and its pointer.
+const LEAST_BYTES: usize = 1 + 8;
 
 pub fn execve(task: &mut Task, path: u64, arguments: u64, environment: u64) -> Result<()> {
     execveat(task, crate::file::AT_FDCWD, path, arguments, environment, 0)
@@ -59,17 +61,29 @@ fn strings(task: &Task, vector: u64, left: &mut usize) -> Result<Vec<Vec<u8>>> {
         return Ok(strings);
     }
     let space = task.space();
-    for index in 0.. {
-        let at = vector.checked_add(index * 8).ok_or(Errno::EFAULT)?;
-        let pointer = space.read_u64(at)?;
+    let pointer = |index: usize| {
+        let at = vector.checked_add(index as u64 * 8).ok_or(Errno::EFAULT)?;
+        space.read_u64(at)
+    };
+    // Too many are refused before anything is kept of them.
+    let mut count = 0;
+    while pointer(count)? != 0 {
+        count += 1;
+        if count > *left / LEAST_BYTES {
+            return Err(Errno::E2BIG);
+        }
+    }
+    strings.try_reserve_exact(count)?;
+    for index in 0..count {
+        let pointer = pointer(index)?;
         if pointer == 0 {
             break;
         }
+        linux_mm::ensure_room()?;
         let string = space
             .read_cstr(pointer, linux_task::stack::MAX_STRING)
             .map_err(|errno| if errno == Errno::ENAMETOOLONG { Errno::E2BIG } else { errno })?;
-        *left = left.checked_sub(string.len() + 1 + 8).ok_or(Errno::E2BIG)?;
-        strings.try_reserve(1)?;
+        *left = left.checked_sub(string.len() + LEAST_BYTES).ok_or(Errno::E2BIG)?;
         strings.push(string);
     }
     Ok(strings)

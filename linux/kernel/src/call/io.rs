@@ -25,8 +25,10 @@ fn get(task: &Task, fd: i32) -> Result<Arc<OpenFile>> {
 }
 
 /// The offset of `pread` and its kin. `ESPIPE` where there are no offsets.
-fn offset(open: &OpenFile, offset: i64) -> Result<u64> {
+fn offset(open: &OpenFile, offset: i64, count: usize) -> Result<u64> {
+    let end = i64::try_from(count).ok().and_then(|count| offset.checked_add(count));
     let offset = u64::try_from(offset).map_err(|_| Errno::EINVAL)?;
+    end.ok_or(Errno::EINVAL)?;
     if open.file().is_seekable() { Ok(offset) } else { Err(Errno::ESPIPE) }
 }
 
@@ -166,27 +168,27 @@ pub fn writev(task: &mut Task, fd: i32, iov: u64, count: usize) -> Result<usize>
 
 pub fn pread64(task: &mut Task, fd: i32, buf: u64, count: usize, at: i64) -> Result<usize> {
     let open = get(task, fd)?;
-    let at = offset(&open, at)?;
+    let at = offset(&open, at, count)?;
     check_buffer(buf, count)?;
     read_to(&open, Some(at), UserSink::new(task.space(), buf, count)?, 0)
 }
 
 pub fn pwrite64(task: &mut Task, fd: i32, buf: u64, count: usize, at: i64) -> Result<usize> {
     let open = get(task, fd)?;
-    let at = offset(&open, at)?;
+    let at = offset(&open, at, count)?;
     check_buffer(buf, count)?;
     write_from(task, &open, Some(at), UserSource::new(task.space(), buf, count)?, 0)
 }
 
 pub fn preadv(task: &mut Task, fd: i32, iov: u64, count: usize, low: i64, _high: i64) -> Result<usize> {
     let open = get(task, fd)?;
-    let at = offset(&open, low)?;
+    let at = offset(&open, low, 0)?;
     read_to(&open, Some(at), UserSink::vector(task.space(), iov, count)?, 0)
 }
 
 pub fn pwritev(task: &mut Task, fd: i32, iov: u64, count: usize, low: i64, _high: i64) -> Result<usize> {
     let open = get(task, fd)?;
-    let at = offset(&open, low)?;
+    let at = offset(&open, low, 0)?;
     write_from(task, &open, Some(at), UserSource::vector(task.space(), iov, count)?, 0)
 }
 
@@ -207,7 +209,7 @@ pub fn preadv2(
         return Err(Errno::EOPNOTSUPP);
     }
     let open = get(task, fd)?;
-    let at = if low == -1 { None } else { Some(offset(&open, low)?) };
+    let at = if low == -1 { None } else { Some(offset(&open, low, 0)?) };
     read_to(&open, at, UserSink::vector(task.space(), iov, count)?, flags)
 }
 
@@ -224,7 +226,7 @@ pub fn pwritev2(
         return Err(Errno::EOPNOTSUPP);
     }
     let open = get(task, fd)?;
-    let at = if low == -1 { None } else { Some(offset(&open, low)?) };
+    let at = if low == -1 { None } else { Some(offset(&open, low, 0)?) };
     write_from(task, &open, at, UserSource::vector(task.space(), iov, count)?, flags)
 }
 

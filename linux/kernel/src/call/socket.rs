@@ -239,12 +239,11 @@ pub fn shutdown(task: &mut Task, fd: i32, how: u32) -> Result<()> {
 
 /// `setsockopt(2)`
 pub fn setsockopt(task: &mut Task, fd: i32, level: u32, option: u32, value: u64, len: u32) -> Result<()> {
-    const MOST: u32 = 4096;
+    /// No option looks at more.
+    const MOST: usize = 4096;
     let (socket, _) = socket_of(task, fd)?;
-    if len as i32 > MOST as i32 || (len as i32) < 0 {
-        return Err(Errno::EINVAL);
-    }
-    let mut bytes = alloc::vec![0; len as usize];
+    let len = usize::try_from(len as i32).map_err(|_| Errno::EINVAL)?;
+    let mut bytes = alloc::vec![0; len.min(MOST)];
     task.space().read_bytes(value, &mut bytes)?;
     socket.set_option(&By(task), level, option, &bytes)
 }

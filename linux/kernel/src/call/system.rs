@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use linux_base::{Credentials, Errno, Mutex, Result, Sink, host};
+use linux_task::limits::{INFINITY, Resource};
 use linux_task::signal::SigInfo;
 use linux_task::signal::Signal;
 
@@ -92,6 +93,8 @@ pub fn sysinfo(task: &mut Task, info: u64) -> Result<()> {
 
 pub fn getrandom(task: &mut Task, buf: u64, len: usize, flags: u32) -> Result<usize> {
     const KNOWN: u32 = 7;
+    /// Others have their turn after so many bytes.
+    const BETWEEN_TURNS: usize = 1 << 20;
     if flags & !KNOWN != 0 || flags & 6 == 6 {
         return Err(Errno::EINVAL);
     }
@@ -107,6 +110,9 @@ pub fn getrandom(task: &mut Task, buf: u64, len: usize, flags: u32) -> Result<us
             Ok(pushed) => done += pushed,
             Err(errno) if done == 0 => return Err(errno),
             Err(_) => break,
+        }
+        if done.is_multiple_of(BETWEEN_TURNS) {
+            host::host().yield_now();
         }
         if task.thread.is_interrupted() && done >= 256 {
             break;
@@ -155,5 +161,9 @@ pub fn reboot(task: &mut Task, magic: u32, magic2: u32, command: u32, _argument:
 
 /// A signal of the kernel for somebody's writing behind the limit of a file's size.
 pub fn file_too_large(task: &Task) {
+    // Beyond what any file can be, it is only an error.
+    if task.process().limit(Resource::FileSize) == INFINITY {
+        return;
+    }
     let _ = crate::signal::send_to_thread(&task.thread, SigInfo::kernel(Signal::XFSZ));
 }

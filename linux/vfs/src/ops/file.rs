@@ -104,7 +104,7 @@ pub fn seek(file: &OpenFile, offset: i64, whence: Whence) -> Result<u64> {
         }
     };
     let base = i64::try_from(base).map_err(|_| Errno::EOVERFLOW)?;
-    let to = base.checked_add(offset).ok_or(Errno::EOVERFLOW)?;
+    let to = base.checked_add(offset).ok_or(Errno::EINVAL)?;
     let to = u64::try_from(to).map_err(|_| Errno::EINVAL)?;
     file.set_offset(to);
     Ok(to)
