@@ -61,6 +61,11 @@ pub(crate) fn evict(pages: usize) -> usize {
     }
 }
 
+/// As [`evict`], of few pages, and always with those processes spared.
+pub(crate) fn age(pages: usize) {
+    evict_round(pages, Force::No);
+}
+
 fn evict_round(pages: usize, force: Force) -> usize {
     let mut evicted = 0;
     let (mut id, mut address) = SPACES.lock().next;

@@ -10,6 +10,8 @@ use crate::{AddressSpace, Frame, PageTables, Pager, Prot, USER_END};
 
 /// Pages of a file that are mapped at once if they are in memory: an aligned block of so many.
 const FAULT_AROUND: u64 = 16;
+/// The same while memory is short.
+const SCARCE_AROUND: u64 = 4;
 /// Fresh pages at once, at most, when a program goes through memory in order.
 const MAX_BATCH: u8 = 16;
 
@@ -349,8 +351,10 @@ impl State {
         let is_random = area.flags.contains(AreaFlags::RANDOM);
         self.install(page, frame, rights)?;
         if effort > Effort::Memory && !is_random {
-            let block = page & !(FAULT_AROUND * PAGE - 1);
-            let last = end.min(block + FAULT_AROUND * PAGE);
+            // Where memory is short, what is mapped is to be what is used.
+            let around = if crate::frame::is_scarce() { SCARCE_AROUND } else { FAULT_AROUND };
+            let block = page & !(around * PAGE - 1);
+            let last = end.min(block + around * PAGE);
             for address in (block.max(start)..last).step_by(PAGE as usize).filter(|address| *address != page)
             {
                 if self.tables.entry(address).is_some() || self.hidden.contains_key(&address) {

@@ -23,6 +23,9 @@ pub fn set_reclaimer(reclaimer: Reclaimer) {
     RECLAIMER.call_once(|| reclaimer);
 }
 
+/// Mapped pages that have to prove that they are used, each time memory is short.
+const AGED: usize = 32;
+
 /// Pages that are left for the kernel: its heap must not run out before the programs do.
 fn reserve() -> usize {
     (backend::total() / 64).max(64)
@@ -47,6 +50,9 @@ pub(crate) fn ensure_free(pages: usize) -> Result<()> {
     // First what nobody has mapped, then what is mapped and can be had again. Progress is what is free afterwards.
     while missing() > 0 {
         let before = missing();
+        // A mapping is no sign of use: some go each time, and what is not mapped again stands in line with the rest. Otherwise
+        // what is mapped and forgotten would outlive what is read all the time.
+        crate::evict::age(AGED);
         reclaim();
         if missing() > 0 && crate::evict::evict(missing().max(64)) > 0 {
             reclaim();

@@ -104,9 +104,9 @@ fn connect_one(
         .map_err(|error| error.to_string())
 }
 
-/// As many buffers as the ring has slots, but in all no more than a quarter of the free memory.
+/// As many buffers as the ring has slots, but in all no more than an eighth of the free memory.
 fn device_config(count: usize) -> Config {
-    let pages = (minios::memory::usage().free / 4 / count.max(1)).clamp(32, 512);
+    let pages = (minios::memory::usage().free / 8 / count.max(1)).clamp(64, 512);
     let buffers = pages / 2;
     Config { rx_buffers: buffers, tx_buffers: buffers, ..Config::default() }
 }

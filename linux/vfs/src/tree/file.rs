@@ -16,8 +16,9 @@ const SIZE: u64 = PAGE_SIZE as u64;
 /// Pages found under one hold of the lock.
 const BATCH: usize = 16;
 
-/// The most pages that one read of the disk gets while memory is short.
+/// The most pages that one read of the disk gets while memory is short: not many, and few of those that there are.
 const SCARCE_AHEAD: u64 = 4;
+const SCARCE_SHARE: u64 = 64;
 
 /// What holes read as.
 static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
@@ -216,11 +217,16 @@ impl Node {
         let (first, count) = match ahead {
             _ if lower.bytes(below.inode).is_some() => (index, 1),
             Ahead::Sequential => (index, content.lock().window(index, wanted, below)),
-            Ahead::Around if is_scarce() => (index, 1),
             Ahead::Around => content.lock().around(index, below),
         };
-        // What is read ahead is not to push out what is in use.
-        let count = if is_scarce() { count.min(SCARCE_AHEAD) } else { count };
+        // What is read ahead is not to push out what is in use. Memory is short for good once the pages of files fill it.
+        let (first, count) = if is_scarce() {
+            let most = SCARCE_AHEAD.max(reclaim::clean_pages() as u64 / SCARCE_SHARE);
+            let start = first.max(index.saturating_sub(most / 2));
+            (start, most.min(first + count - start).max(index + 1 - start))
+        } else {
+            (first, count)
+        };
         let start = first.checked_mul(SIZE).ok_or(Errno::EIO)?;
         let len = below.len.saturating_sub(start).min(count * SIZE) as usize;
         let mut bytes = Vec::new();
