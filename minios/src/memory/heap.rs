@@ -4,7 +4,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
 use talc::TalcLock;
-use talc::base::{Talc, binning::Binning};
+use talc::base::{CHUNK_UNIT, Talc, binning::Binning};
 use talc::source::Source;
 
 use super::pages;
@@ -37,6 +37,26 @@ unsafe impl Source for Pages {
             }
         }
         Err(())
+    }
+
+    const TRACK_HEAP_END: bool = true;
+
+    /// Gives a block back when nothing is left in it: what one program piled up must not stay with the heap for ever.
+    unsafe fn resize(&mut self, chunk_base: *mut u8, heap_end: *mut u8, is_heap_base: bool) -> *mut u8 {
+        let block = chunk_base.wrapping_sub(CHUNK_UNIT);
+        let len = heap_end as usize - block as usize;
+        // The first block begins with talc's bins, which stay.
+        let is_whole = (block as usize).is_multiple_of(xen_sys::PAGE_SIZE)
+            && len.is_multiple_of(xen_sys::PAGE_SIZE)
+            && (len / xen_sys::PAGE_SIZE).is_power_of_two();
+        match NonNull::new(block) {
+            Some(block) if is_heap_base && is_whole => {
+                // SAFETY: taken in `acquire` with this order; talc has nothing in it and forgets it now.
+                unsafe { pages::release(block, pages::order_for(len)) };
+                chunk_base
+            }
+            _ => heap_end,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 
 use linux_base::{Errno, OpenFile, OpenFlags, Result, Source};
 use linux_mm::{USER_END, UserSink, UserSource};
+use linux_socket::Socket;
 use linux_task::limits::{INFINITY, Resource};
 use linux_task::signal::{SigInfo, Signal};
 
@@ -117,6 +118,9 @@ fn write_from(
 ) -> Result<usize> {
     if !open.flags().can_write() {
         return Err(Errno::EBADF);
+    }
+    if open.downcast::<Socket>().is_some() {
+        linux_mm::ensure_room().map_err(|_| Errno::ENOBUFS)?;
     }
     source.prepare(PREPARED)?;
     if rwf & RWF_APPEND != 0 && open.file().is_seekable() {

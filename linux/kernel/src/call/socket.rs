@@ -273,6 +273,8 @@ fn send(
     source: &mut UserSource<'_>,
     message: &Outgoing<'_>,
 ) -> Result<usize> {
+    // What waits to be received is the kernel's memory.
+    linux_mm::ensure_room().map_err(|_| Errno::ENOBUFS)?;
     source.prepare(PREPARED)?;
     let Outgoing { to, control, flags } = *message;
     let waits = open.is_blocking() && flags & MSG_DONTWAIT == 0;
