@@ -141,6 +141,17 @@ fn look_ipv6(ip: &[u8]) -> Option<IpSeen<'_>> {
     })
 }
 
+/// How many hops a packet had left; 0 for what is no IP packet.
+pub(crate) fn hop_limit(frame: &[u8], medium: Medium) -> u8 {
+    let packet = if medium == Medium::Ethernet { frame.get(14..) } else { Some(frame) }.unwrap_or_default();
+    let at = match packet.first().map(|first| first >> 4) {
+        Some(4) => 8,
+        Some(6) => 7,
+        _ => return 0,
+    };
+    packet.get(at).copied().unwrap_or(0)
+}
+
 /// Looks at a TCP segment.
 pub(crate) fn look_tcp(segment: &[u8]) -> Option<TcpSeen> {
     let header_len = u32::from(segment.get(12)? >> 4) * 4;

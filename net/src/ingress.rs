@@ -23,7 +23,7 @@ enum Target {
 
 impl Core {
     /// Takes in one frame; `tx` is the room to answer it.
-    pub(crate) fn receive<T: TxToken>(&mut self, link: usize, frame: &[u8], meta: PacketMeta, tx: T) {
+    pub(crate) fn receive<T: TxToken>(&mut self, link: usize, frame: &[u8], mut meta: PacketMeta, tx: T) {
         let (target, neighbour) = self.classify(link, frame);
         let misc = self.links[link].misc;
         let link_ref = &mut self.links[link];
@@ -36,6 +36,8 @@ impl Core {
                 None => return,
             },
         };
+        // For who receives a datagram; smoltcp tells what a packet's number is, not how many hops it had left.
+        meta.id = frame::hop_limit(frame, link_ref.caps.medium).into();
         let mut device = OneFrame { frame: Some((frame, tx)), meta, caps: &link_ref.caps };
         link_ref.iface.poll_ingress_single(self.now, &mut device, set);
         if neighbour {

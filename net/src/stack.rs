@@ -176,6 +176,26 @@ impl<D: Device> Stack<D> {
         self.next_poll(more)
     }
 
+    /// As [`Stack::poll`], for loopback alone: no device is touched, so who sends to this machine may call it and then finds
+    /// its data received. `None` if loopback had nothing to send.
+    pub fn poll_loopback(&mut self, now_ns: u64) -> Option<NextPoll> {
+        if self.core.links[0].dirty.is_empty() {
+            return None;
+        }
+        self.core.now = self.core.now.max(Instant::from_micros((now_ns / 1000) as i64));
+        let mut more = true;
+        for _ in 0..ROUNDS {
+            self.core.send_dirty(0, &mut self.ports[0]);
+            more = self.take_in(0);
+            more |= !self.core.links[0].dirty.is_empty();
+            more |= matches!(&self.ports[0], Port::Loopback(device) if !device.is_empty());
+            if !more {
+                break;
+            }
+        }
+        Some(self.next_poll(more))
+    }
+
     /// Whether an operation since the last poll left something to send: call `poll` before sleeping.
     pub fn needs_poll(&self) -> bool {
         self.core.links.iter().any(|link| !link.dirty.is_empty() && !link.blocked)
@@ -498,15 +518,16 @@ impl<D: Device> Stack<D> {
         self.core.udp_recv_with(id, peek, f)
     }
 
-    /// Sends if there is room, from one of our addresses if that is named.
+    /// Sends if there is room, from one of our addresses if that is named, and so many hops far (64 by default).
     pub fn udp_send_from(
         &mut self,
         id: UdpId,
         data: &[u8],
         to: Option<SocketAddr>,
         from: Option<IpAddr>,
+        hops: Option<u8>,
     ) -> Result<()> {
-        self.core.udp_send_from(id, data, to.map(Into::into), from.map(Into::into))
+        self.core.udp_send_from(id, data, to.map(Into::into), from.map(Into::into), hops)
     }
 
     /// Chooses the one peer to send to and to hear; `None` undoes it.

@@ -63,6 +63,8 @@ pub struct Datagram<'a> {
     pub to: core::net::IpAddr,
     /// Where it came in.
     pub interface: IfIndex,
+    /// How many more hops it could have made.
+    pub hop_limit: u8,
 }
 
 /// All UDP sockets.
@@ -173,16 +175,17 @@ impl Core {
     }
 
     pub(crate) fn udp_try_send(&mut self, id: UdpId, data: &[u8], to: Option<IpEndpoint>) -> Result<()> {
-        self.udp_send_from(id, data, to, None)
+        self.udp_send_from(id, data, to, None, None)
     }
 
-    /// Sends, from a given address of ours if one is named.
+    /// Sends, from a given address of ours if one is named, so many hops far.
     pub(crate) fn udp_send_from(
         &mut self,
         id: UdpId,
         data: &[u8],
         to: Option<IpEndpoint>,
         from: Option<IpAddress>,
+        hops: Option<u8>,
     ) -> Result<()> {
         let s = self.udp(id)?;
         if let Some(error) = s.error.take() {
@@ -207,7 +210,10 @@ impl Core {
         if let Kind::Udp { peer, .. } = &mut flow.kind {
             *peer = Some(to.addr);
         }
-        match flow.set.get_mut::<Socket<'_>>(flow.handle).send_slice(data, meta) {
+        let socket = flow.set.get_mut::<Socket<'_>>(flow.handle);
+        // Of what waits to be sent, too: smoltcp has one for all of a socket.
+        socket.set_hop_limit(hops.map(|hops| hops.max(1)));
+        match socket.send_slice(data, meta) {
             Ok(()) => {}
             Err(SendError::BufferFull) => {
                 self.udp(id)?.wants_room = true;
@@ -287,7 +293,9 @@ impl Core {
                     continue;
                 }
                 let to = meta.local_address.unwrap_or(meta.endpoint.addr).into();
-                return Ok(f(Datagram { data, from: meta.endpoint.into(), to, interface }));
+                // `Core::receive` has put it there.
+                let hop_limit = meta.meta.id.to_le_bytes()[0];
+                return Ok(f(Datagram { data, from: meta.endpoint.into(), to, interface, hop_limit }));
             }
         }
         Err(s.error.take().unwrap_or(Error::WouldBlock))

@@ -125,28 +125,57 @@ fn listeners_of_both_families_and_sharers_have_one_port() {
 }
 
 #[test]
+fn what_is_sent_to_oneself_is_there_once_loopback_is_polled() {
+    let mut sim = Sim::new(1, 1);
+    let stack = &mut sim.stacks[0];
+    let here = |port| SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port);
+    assert_eq!(stack.poll_loopback(0), None);
+    let receiver = stack.udp_bind(here(53), UdpOptions::default()).unwrap();
+    let sender = stack.udp_bind(any(0), UdpOptions::default()).unwrap();
+    stack.udp_send_from(sender, b"now", Some(here(53)), None, Some(44)).unwrap();
+    assert!(stack.poll_loopback(0).is_some());
+    let seen = stack.udp_recv_with(receiver, false, |datagram| (datagram.data.to_vec(), datagram.hop_limit));
+    assert_eq!(seen, Ok((b"now".to_vec(), 44)));
+
+    let listener = stack.tcp_listen(here(80), 1, TcpOptions::default()).unwrap();
+    let caller = stack.tcp_connect(here(80), TcpOptions::default()).unwrap();
+    assert!(stack.poll_loopback(0).is_some());
+    let (callee, _) = stack.tcp_try_accept(listener).unwrap();
+    stack
+        .tcp_write_with(caller, |room| {
+            room[..4].copy_from_slice(b"sent");
+            4
+        })
+        .unwrap();
+    assert!(stack.poll_loopback(0).is_some());
+    let mut seen = [0; 9];
+    assert_eq!(stack.tcp_try_read(callee, &mut seen), Ok(4));
+}
+
+#[test]
 fn datagrams_are_seen_in_place_and_their_observer_is_told() {
     let mut sim = Sim::new(2, 1);
     let log = Arc::new(Log::default());
     let server = sim.stacks[0].udp_bind_at(local(53, Scope::V4, false), UdpOptions::default()).unwrap();
     sim.stacks[0].udp_observe(server, log.clone()).unwrap();
     let client = sim.stacks[1].udp_bind(any(0), UdpOptions::default()).unwrap();
-    sim.stacks[1].udp_send_from(client, b"question", Some(at(1, 53)), None).unwrap();
+    sim.stacks[1].udp_send_from(client, b"question", Some(at(1, 53)), None, Some(7)).unwrap();
     sim.run_for(S);
     assert_eq!(log.take(), [Change::Readable]);
     let state = sim.stacks[0].udp_state(server).unwrap();
     assert_eq!((state.can_read, state.next_len, state.can_write), (true, 8, true));
     for peek in [true, false] {
-        let seen =
-            sim.stacks[0].udp_recv_with(server, peek, |datagram| (datagram.data.to_vec(), datagram.to));
-        assert_eq!(seen, Ok((b"question".to_vec(), at(1, 53).ip())));
+        let seen = sim.stacks[0].udp_recv_with(server, peek, |datagram| {
+            (datagram.data.to_vec(), datagram.to, datagram.hop_limit)
+        });
+        assert_eq!(seen, Ok((b"question".to_vec(), at(1, 53).ip(), 7)));
     }
     assert!(!sim.stacks[0].udp_state(server).unwrap().can_read);
     // Nobody is at that port: the connected sender is told.
     let log = Arc::new(Log::default());
     sim.stacks[1].udp_observe(client, log.clone()).unwrap();
     sim.stacks[1].udp_connect(client, Some(at(1, 54))).unwrap();
-    sim.stacks[1].udp_send_from(client, b"anybody", None, None).unwrap();
+    sim.stacks[1].udp_send_from(client, b"anybody", None, None, None).unwrap();
     sim.run_for(S);
     assert_eq!(log.take(), [Change::State]);
     assert_eq!(sim.stacks[1].udp_take_error(client), Ok(Some(Error::ConnectionRefused)));

@@ -86,7 +86,6 @@ pub fn system_call(task: &mut Task) {
     let arguments = [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
     task.begin_call();
     let result = invoke(task, number, arguments);
-    crate::network::deliver();
     if crate::options::strace() {
         trace(task, number, arguments, result);
     }

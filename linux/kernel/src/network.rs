@@ -19,25 +19,10 @@ impl NetHost for Guest {
         }
     }
 
-    fn sent_to_itself(&self) {
-        IS_DELIVERING.store(true, Ordering::Relaxed);
-    }
-
     fn sender(&self) -> Option<(u32, u32, u32)> {
         let thread = crate::host::current()?;
         let credentials = thread.credentials();
         Some((thread.process().pid(), credentials.uid.real, credentials.gid.real))
-    }
-}
-
-/// A datagram to this machine is still in the stack.
-static IS_DELIVERING: AtomicBool = AtomicBool::new(false);
-
-/// Lets the stack deliver what the call that ends now has sent to this machine.
-pub fn deliver() {
-    if IS_DELIVERING.load(Ordering::Relaxed) {
-        IS_DELIVERING.store(false, Ordering::Relaxed);
-        linux_base::host::host().yield_now();
     }
 }
 

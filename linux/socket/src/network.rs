@@ -16,12 +16,9 @@ const LOOPBACK_MTU: usize = 65536;
 
 /// Who owns the stack and polls it: the kernel, or a test.
 pub trait NetHost: Send + Sync {
-    /// Does something with the stack: runs `f`, always and once. If that leaves something to send ([`Stack::needs_poll`]), has
-    /// it polled soon.
+    /// Does something with the stack: runs `f`, always and once. If that leaves something to send to this
+    /// machine, it arrives at once ([`Stack::poll_loopback`]); other things are polled soon ([`Stack::needs_poll`]).
     fn with(&self, f: &mut dyn FnMut(&mut dyn Net));
-
-    /// A datagram was sent to this machine: programs expect it there when the call that sent it returns. Locks are held.
-    fn sent_to_itself(&self) {}
 
     /// Process, user and group of who makes the call that runs, for `write` on a socket that tells its peer; `None`: as who
     /// made the socket.
@@ -101,6 +98,7 @@ pub trait Net {
         data: &[u8],
         to: Option<SocketAddr>,
         from: Option<IpAddr>,
+        hops: Option<u8>,
     ) -> Result<()>;
     fn udp_recv(&mut self, id: UdpId, peek: bool, f: &mut dyn FnMut(Datagram<'_>)) -> Result<()>;
     fn udp_state(&mut self, id: UdpId) -> Result<UdpState>;
@@ -239,8 +237,9 @@ impl<D: Device> Net for Stack<D> {
         data: &[u8],
         to: Option<SocketAddr>,
         from: Option<IpAddr>,
+        hops: Option<u8>,
     ) -> Result<()> {
-        self.udp_send_from(id, data, to, from)
+        self.udp_send_from(id, data, to, from, hops)
     }
 
     fn udp_recv(&mut self, id: UdpId, peek: bool, f: &mut dyn FnMut(Datagram<'_>)) -> Result<()> {

@@ -6,7 +6,7 @@ use core::net::{IpAddr, SocketAddr};
 use linux_base::abi::net as abi;
 use linux_base::io::pull_exact;
 use linux_base::{Errno, Mutex, PollEvents, Result, Sink, Source};
-use net::{IfIndex, Local, UdpId, UdpOptions};
+use net::{Datagram, IfIndex, Local, UdpId, UdpOptions};
 
 use crate::address::{Address, family, parse_inet};
 use crate::caller::Caller;
@@ -190,7 +190,7 @@ impl Udp {
                 received.address = Some(Address::inet(socket.domain(), datagram.from));
                 if !attached.is_empty() {
                     let mut control = Writer::new(control_room);
-                    attach(&mut control, attached, datagram.to, datagram.interface);
+                    attach(&mut control, attached, &datagram);
                     received.flags |= if control.is_cut { MSG_CTRUNC } else { 0 };
                     received.control = control.bytes;
                 }
@@ -327,15 +327,8 @@ fn send_now(
     scratch.try_reserve(len.saturating_sub(scratch.len()))?;
     scratch.resize(len, 0);
     pull_exact(from, scratch)?;
-    let goal = to.or(state.peer);
-    let host = socket.sockets().host();
-    let (sent, is_local) = host.call(|net| {
-        let sent = net.udp_send(id, scratch, to, source);
-        (sent, goal.is_some_and(|goal| net.is_local(goal.ip())))
-    });
-    if is_local {
-        host.sent_to_itself();
-    }
+    let hops = to.or(state.peer).and_then(|to| hops_to(socket, to.ip()));
+    let sent = socket.sockets().host().call(|net| net.udp_send(id, scratch, to, source, hops));
     if scratch.capacity() > 4096 {
         *scratch = Vec::new();
     }
@@ -346,6 +339,20 @@ fn send_now(
             from.unpull(len);
             Err(errno(&error))
         }
+    }
+}
+
+/// How far a datagram goes; `None` is as far as usual.
+fn hops_to(socket: &Socket, to: IpAddr) -> Option<u8> {
+    let (level, name) = match (to.to_canonical(), to.is_multicast()) {
+        (IpAddr::V4(_), false) => (IP, abi::IP_TTL),
+        (IpAddr::V4(_), true) => (IP, abi::IP_MULTICAST_TTL),
+        (IpAddr::V6(_), false) => (IPV6, abi::IPV6_UNICAST_HOPS),
+        (IpAddr::V6(_), true) => (IPV6, abi::IPV6_MULTICAST_HOPS),
+    };
+    match socket.options().get(level, name).and_then(|hops| u8::try_from(hops).ok()) {
+        None if to.is_multicast() => Some(1),
+        hops => hops,
     }
 }
 
@@ -360,9 +367,11 @@ fn source_of(message: &control::Message<'_>) -> Option<IpAddr> {
 }
 
 /// Attaches what the program wants to know of a datagram.
-fn attach(control: &mut Writer, attached: Attached, to: IpAddr, interface: IfIndex) {
+fn attach(control: &mut Writer, attached: Attached, datagram: &Datagram<'_>) {
     control.put_time(attached);
-    let index = (interface.get() as u32 + 1).to_le_bytes();
+    let to = datagram.to;
+    let hop_limit = u32::from(datagram.hop_limit).to_le_bytes();
+    let index = (datagram.interface.get() as u32 + 1).to_le_bytes();
     if let (IpAddr::V4(to), true) = (to, attached.contains(Attached::PKTINFO)) {
         let mut bytes = [0; 12];
         bytes[..4].copy_from_slice(&index);
@@ -371,7 +380,7 @@ fn attach(control: &mut Writer, attached: Attached, to: IpAddr, interface: IfInd
         control.put(IP, abi::IP_PKTINFO, &bytes);
     }
     if attached.contains(Attached::TTL) {
-        control.put(IP, abi::IP_TTL, &64u32.to_le_bytes());
+        control.put(IP, abi::IP_TTL, &hop_limit);
     }
     if attached.contains(Attached::TOS) {
         control.put(IP, abi::IP_TOS, &[0]);
@@ -387,7 +396,7 @@ fn attach(control: &mut Writer, attached: Attached, to: IpAddr, interface: IfInd
         control.put(IPV6, abi::IPV6_PKTINFO, &bytes);
     }
     if attached.contains(Attached::HOPLIMIT) {
-        control.put(IPV6, abi::IPV6_HOPLIMIT, &64u32.to_le_bytes());
+        control.put(IPV6, abi::IPV6_HOPLIMIT, &hop_limit);
     }
     if attached.contains(Attached::TCLASS) {
         control.put(IPV6, abi::IPV6_TCLASS, &0u32.to_le_bytes());

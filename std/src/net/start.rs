@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use minios::Xen;
 use minios::entropy::random_u64;
@@ -22,6 +23,8 @@ use crate::time::Duration;
 pub(super) struct Network {
     pub stack: Mutex<CpuLocal<Stack>>,
     poller: Once<Arc<Thread>>,
+    /// Until when the poller waits if nothing happens.
+    waits_until: AtomicU64,
     /// The vifs: number in XenStore and interface.
     interfaces: Vec<(u32, IfIndex)>,
 }
@@ -31,6 +34,15 @@ impl Network {
     pub fn kick(&self) {
         if let Some(poller) = self.poller.get() {
             poller.unpark();
+        }
+    }
+
+    /// Whether the poller would sleep on when the stack wants to be polled.
+    pub fn comes_too_late(&self, next: NextPoll) -> bool {
+        match next {
+            NextPoll::Now => true,
+            NextPoll::At(time) => time < self.waits_until.load(Ordering::Relaxed),
+            NextPoll::Idle => false,
         }
     }
 }
@@ -85,7 +97,12 @@ fn connect() -> Network {
             Err(reason) => log::error!("{}: {reason}", interface_name(id)),
         }
     }
-    Network { stack: Mutex::new(CpuLocal::new(stack)), poller: Once::new(), interfaces }
+    Network {
+        stack: Mutex::new(CpuLocal::new(stack)),
+        poller: Once::new(),
+        waits_until: AtomicU64::new(0),
+        interfaces,
+    }
 }
 
 fn connect_one(
@@ -134,6 +151,11 @@ fn poll_forever() {
                 }
             }
         }
+        let until = match next {
+            NextPoll::At(deadline) => deadline,
+            _ => u64::MAX,
+        };
+        network.waits_until.store(if more { 0 } else { until }, Ordering::Relaxed);
         drop(stack);
         match next {
             _ if more => thread::yield_now(),
