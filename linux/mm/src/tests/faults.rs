@@ -202,33 +202,40 @@ fn advice_about_forks_is_followed() {
     accounting::check(&child);
 }
 
-#[test]
-fn pages_of_files_are_taken_back_when_memory_is_short() {
-    // This reclaimer frees one page for each page of a file that nobody has mapped any more.
-    use core::cell::Cell;
-    std::thread_local! {
-        static KEPT: Cell<alloc::vec::Vec<Frame>> = const { Cell::new(alloc::vec::Vec::new()) };
+std::thread_local! {
+    /// Pages of files, mapped or not.
+    static KEPT: core::cell::Cell<alloc::vec::Vec<Frame>> = const { core::cell::Cell::new(alloc::vec::Vec::new()) };
+}
+
+fn keep(frame: Frame) {
+    let mut kept = KEPT.take();
+    kept.push(frame);
+    KEPT.set(kept);
+}
+
+/// A file of so many pages, each of which begins with its number. They are kept until the reclaimer finds them unmapped.
+struct Cached(u64);
+
+impl Pager for Cached {
+    fn page(&self, index: u64, _: bool) -> linux_base::Result<Option<Frame>> {
+        if index >= self.0 {
+            return Ok(None);
+        }
+        let frame = Frame::zeroed()?;
+        frame.write(0, &index.to_le_bytes());
+        keep(frame.clone());
+        Ok(Some(frame))
     }
-    struct Cached(u64);
-    impl Pager for Cached {
-        fn page(&self, index: u64, _: bool) -> linux_base::Result<Option<Frame>> {
-            if index >= self.0 {
-                return Ok(None);
-            }
-            let frame = Frame::zeroed()?;
-            frame.write(0, &index.to_le_bytes());
-            let mut kept = KEPT.take();
-            kept.push(frame.clone());
-            KEPT.set(kept);
-            Ok(Some(frame))
-        }
-        fn page_now(&self, _: u64) -> Option<Frame> {
-            None
-        }
-        fn identity(&self) -> (u64, u64) {
-            (0, 0)
-        }
+    fn page_now(&self, _: u64) -> Option<Frame> {
+        None
     }
+    fn identity(&self) -> (u64, u64) {
+        (0, 0)
+    }
+}
+
+/// Has memory pressure free one page for each page of a file that nobody has mapped any more, and maps a file.
+fn map_cached(space: &AddressSpace, pages: u64) -> u64 {
     set_reclaimer(|_| {
         let mut kept = KEPT.take();
         let before = kept.len();
@@ -237,17 +244,41 @@ fn pages_of_files_are_taken_back_when_memory_is_short() {
         KEPT.set(kept);
         freed
     });
+    let object = MapObject {
+        pager: Arc::new(Cached(pages)),
+        offset: 0,
+        may_write: false,
+        may_execute: true,
+        name: Name::None,
+    };
+    space.mmap(MapRequest::private(0, pages * KIB4, RW, 0, object)).unwrap()
+}
+
+#[test]
+fn mapped_pages_go_though_there_are_others_to_take() {
+    leaves_no_page(|| {
+        let space = space();
+        let at = map_cached(&space, 100);
+        let read_all = || (0..100).for_each(|page| assert_eq!(space.read_u64(at + page * KIB4), Ok(page)));
+        read_all();
+        assert_eq!(space.totals().resident, 100);
+        frame::tests::limit(200);
+        (0..400).for_each(|_| keep(Frame::zeroed().unwrap()));
+        assert!(space.totals().resident < 50, "{} pages are still mapped", space.totals().resident);
+        read_all();
+        accounting::check(&space);
+        frame::tests::limit(usize::MAX);
+        drop(space);
+        KEPT.take();
+    });
+}
+
+#[test]
+fn pages_of_files_are_taken_back_when_memory_is_short() {
     let (pages, memory) = if cfg!(miri) { (100, 40) } else { (1000, 200) };
     leaves_no_page(|| {
         let space = space();
-        let object = MapObject {
-            pager: Arc::new(Cached(pages)),
-            offset: 0,
-            may_write: false,
-            may_execute: true,
-            name: Name::None,
-        };
-        let at = space.mmap(MapRequest::private(0, pages * KIB4, RW, 0, object)).unwrap();
+        let at = map_cached(&space, pages);
         frame::tests::limit(memory);
         for round in 0..3 {
             for index in 0..pages {
