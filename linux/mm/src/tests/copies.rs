@@ -134,3 +134,26 @@ fn words_change_atomically_and_have_an_identity() {
     assert_ne!(space.futex_key(shared + 4, true), space.futex_key(shared + 4, false));
     assert_eq!(space.futex_key(0x3000, true), Err(Errno::EFAULT));
 }
+
+#[test]
+fn where_nothing_is_copied_no_address_is_wrong() {
+    let space = space();
+    assert_eq!(space.write_bytes(u64::MAX, &[]), Ok(()));
+    assert_eq!(space.read_bytes(USER_END, &mut []), Ok(()));
+    assert_eq!(space.write_bytes(USER_END, b"x"), Err(Errno::EFAULT));
+}
+
+#[test]
+fn memory_that_nobody_can_write_has_no_futex_to_share() {
+    let space = space();
+    let at = space.mmap(MapRequest::anonymous(0, KIB4, Prot::READ, 0)).unwrap();
+    assert_eq!(space.futex_key(at, true), Err(Errno::EFAULT));
+    assert!(space.futex_key(at, false).is_ok());
+}
+
+#[test]
+fn advice_on_what_is_not_the_programs_finds_nothing_mapped() {
+    let space = space();
+    assert_eq!(space.madvise(USER_END, KIB4, 0), Err(Errno::ENOMEM));
+    assert_eq!(space.madvise(0u64.wrapping_sub(KIB4), 2 * KIB4, 0), Err(Errno::EINVAL));
+}

@@ -144,3 +144,42 @@ fn descriptors_without_room_are_closed_and_the_message_says_so() {
     assert_eq!((received.len, received.flags), (1, MSG_CTRUNC));
     assert_eq!(receive(&right, 1), Ok(vec![]));
 }
+
+/// A buffer of ten bytes of which only three are there.
+struct Torn(usize);
+
+impl linux_base::Source for Torn {
+    fn left(&self) -> usize {
+        10 - self.0
+    }
+
+    fn pull(&mut self, into: &mut [u8]) -> Result<usize> {
+        let len = into.len().min(3_usize.saturating_sub(self.0));
+        if len == 0 {
+            return Err(Errno::EFAULT);
+        }
+        into[..len].fill(b'x');
+        self.0 += len;
+        Ok(len)
+    }
+
+    fn unpull(&mut self, len: usize) {
+        self.0 -= len;
+    }
+}
+
+#[test]
+fn bytes_of_a_buffer_that_is_not_all_there_do_not_arrive() {
+    let guest = guest();
+    let (one, two) = pair(&guest, STREAM);
+    // Into a message of its own, and behind the last one.
+    for before in [&b""[..], b"ab"] {
+        if !before.is_empty() {
+            assert_eq!(send(&one, before), Ok(before.len()));
+        }
+        let mut torn = Torn(0);
+        assert_eq!(one.send(&root(), &mut torn, None, &[], 0), Err(Errno::EFAULT));
+        assert_eq!(torn.0, 0);
+    }
+    assert_eq!(receive(&two, 10), Ok(b"ab".to_vec()));
+}
