@@ -157,7 +157,7 @@ def twenty_guests_come_and_go_without_a_leak_in_dom0():
         after = resources()
         return all(after[name] >= count if name == "free_memory" else after[name] <= count for name, count in before.items())
     try:
-        wait_until(same, "everything is back", 8, 0.5)
+        wait_until(same, "everything is back", 30, 0.5)
     except Failure:
         raise Failure(f"before: {before}; after: {resources()}") from None
 
@@ -167,9 +167,9 @@ def one_life(config):
     with Guest(config, keep=False) as guest:
         if config == "hello":
             guest.expect("SUCCESS")
-            wait_until(lambda: guest.find_domid() is None, "hello goes")
+            wait_until(lambda: guest.find_domid() is None, "hello goes", 40)
             return
         wait_serving(guest)
         if Guest.count % 4 < 2:
             output("xl", "shutdown", "-w", guest.name)
-            wait_until(lambda: guest.find_domid() is None, "httpd goes")
+            wait_until(lambda: guest.find_domid() is None, "httpd goes", 40)
