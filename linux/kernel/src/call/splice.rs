@@ -44,11 +44,12 @@ fn copy(
     count: usize,
 ) -> Result<usize> {
     let mut buffer = alloc::vec::Vec::new();
-    buffer.try_reserve_exact(STEP)?;
-    buffer.resize(STEP, 0);
+    let room = count.min(STEP);
+    buffer.try_reserve_exact(room)?;
+    buffer.resize(room, 0);
     let mut done = 0;
     while done < count {
-        let step = (count - done).min(STEP);
+        let step = (count - done).min(room);
         let Some(bytes) = buffer.get_mut(..step) else { break };
         let at = from.or_else(|| source.file().is_seekable().then(|| source.offset()));
         let read = match read_blocking(source, at, &mut SliceSink::new(bytes), 0) {
