@@ -61,13 +61,35 @@ fn exception(task: &mut Task, vector: u8, error: u32, address: u64) {
         5 | 11 | 17 => SigInfo::kernel(Signal::BUS),
         6 => SigInfo::fault(Signal::ILL, ILL_ILLOPN, rip),
         14 => return,
-        16 | 19 => SigInfo::fault(Signal::FPE, FPE_FLTINV, rip),
+        16 | 19 => SigInfo::fault(Signal::FPE, float_code(vector, task.context.fpu()), rip),
         _ => SigInfo::kernel(Signal::SEGV),
     };
     signal::force(&task.thread, info);
 }
 
+/// Which of the errors that the program wants to hear of has come: the status of the x87 or of SSE against its mask, both in the
+/// image of the registers.
+fn float_code(vector: u8, image: &[u8]) -> i32 {
+    let word = |at: usize| match image.get(at..at + 2) {
+        Some(&[low, high]) => u16::from_le_bytes([low, high]),
+        _ => 0,
+    };
+    let (status, mask) = if vector == 16 { (word(2), word(0)) } else { (word(24), word(24) >> 7) };
+    match status & !mask {
+        errors if errors & 1 != 0 => FPE_FLTINV,
+        errors if errors & 4 != 0 => FPE_FLTDIV,
+        errors if errors & 8 != 0 => FPE_FLTOVF,
+        errors if errors & 0x12 != 0 => FPE_FLTUND,
+        errors if errors & 0x20 != 0 => FPE_FLTRES,
+        _ => FPE_FLTINV,
+    }
+}
+
 const FPE_INTDIV: i32 = 1;
+const FPE_FLTDIV: i32 = 3;
+const FPE_FLTOVF: i32 = 4;
+const FPE_FLTUND: i32 = 5;
+const FPE_FLTRES: i32 = 6;
 const FPE_FLTINV: i32 = 7;
 const TRAP_TRACE: i32 = 2;
 const ILL_ILLOPN: i32 = 2;
