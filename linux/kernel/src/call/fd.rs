@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use linux_base::file::UserMemory;
 use linux_base::{Errno, OpenFile, OpenFlags, Result};
 use linux_task::limits::Resource;
+use linux_vfs::Follow;
 
 use crate::task::Task;
 
@@ -94,6 +95,7 @@ const FIOCLEX: u32 = 0x5451;
 const FIONBIO: u32 = 0x5421;
 const FIOASYNC: u32 = 0x5452;
 const FIOQSIZE: u32 = 0x5460;
+const TIOCGPTPEER: u32 = 0x5441;
 
 pub fn ioctl(task: &mut Task, fd: i32, command: u32, argument: u64) -> Result<i64> {
     let files = task.files()?;
@@ -117,6 +119,10 @@ pub fn ioctl(task: &mut Task, fd: i32, command: u32, argument: u64) -> Result<i6
             task.space().write_u64(argument, open.file().stat()?.size)?;
             Ok(0)
         }
+        TIOCGPTPEER => {
+            let master = open.file().clone().as_any_arc().downcast::<linux_tty::PtyMaster>();
+            open_peer(task, &*master.map_err(|_| Errno::ENOTTY)?, argument)
+        }
         _ => {
             let memory: &dyn UserMemory = &**task.space();
             let result = open.file().ioctl(command, argument, memory);
@@ -126,4 +132,23 @@ pub fn ioctl(task: &mut Task, fd: i32, command: u32, argument: u64) -> Result<i6
             }
         }
     }
+}
+
+/// Opens the terminal of a master: by its name where it has one here, for `ttyname` compares the two.
+fn open_peer(task: &Task, master: &linux_tty::PtyMaster, flags: u64) -> Result<i64> {
+    let flags = OpenFlags::from_bits_retain(flags as u32);
+    let path = alloc::format!("/dev/pts/{}", master.index()).into_bytes();
+    let asker = task.asker();
+    let context = asker.context();
+    let device = master.tty().device().encode();
+    let named = context.walk(None, &path, Follow::No).ok();
+    let named = named.filter(|place| place.inode().is_ok_and(|inode| inode.stat().rdev == device));
+    let open = match named {
+        Some(place) => context.open_place(&place, flags)?,
+        None => {
+            let status = flags.difference(OpenFlags::CLOEXEC | OpenFlags::NOCTTY);
+            OpenFile::new(master.open_peer(flags)?, status, path)
+        }
+    };
+    task.insert(open, flags.contains(OpenFlags::CLOEXEC)).map(i64::from)
 }
