@@ -262,6 +262,42 @@ impl Socket {
         }
     }
 
+    /// The number of its state, as `/proc/net` has it: of an internet socket a state of TCP's (1 is connected, 7 closed, 10
+    /// listening), of another 1 or, connected, 3.
+    pub fn state(&self) -> u8 {
+        match &self.inner {
+            Inner::Tcp(tcp) => tcp.info(self)[0],
+            Inner::Udp(udp) => {
+                if udp.peer().is_some() {
+                    1
+                } else {
+                    7
+                }
+            }
+            _ => {
+                if self.peer_name().is_ok() {
+                    3
+                } else {
+                    1
+                }
+            }
+        }
+    }
+
+    /// Whether it takes callers.
+    pub fn is_listening(&self) -> bool {
+        match &self.inner {
+            Inner::Tcp(tcp) => tcp.is_listening(),
+            Inner::Unix(end) => end.is_listening(),
+            _ => false,
+        }
+    }
+
+    /// Bytes that wait to be read, where that can be said.
+    pub fn unread(&self) -> usize {
+        if self.is_listening() { 0 } else { self.readable().unwrap_or(0) }
+    }
+
     /// `getpeername(2)`.
     pub fn peer_name(&self) -> Result<Address> {
         match &self.inner {
@@ -336,14 +372,6 @@ impl Socket {
             Inner::Udp(udp) => udp.take_error(self),
             Inner::Unix(end) => end.take_error(),
             Inner::Netlink(_) => None,
-        }
-    }
-
-    pub(crate) fn is_listening(&self) -> bool {
-        match &self.inner {
-            Inner::Tcp(tcp) => tcp.is_listening(),
-            Inner::Unix(end) => end.is_listening(),
-            _ => false,
         }
     }
 

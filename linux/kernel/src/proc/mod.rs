@@ -8,6 +8,7 @@ mod mem;
 mod mounts;
 mod net;
 mod process;
+mod sockets;
 mod status;
 pub mod sys;
 mod sysctl;

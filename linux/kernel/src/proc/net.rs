@@ -9,6 +9,7 @@ use core::net::IpAddr;
 use linux_base::Result;
 use linux_vfs::pseudo::Fixed;
 
+use super::sockets::{self, AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM};
 use crate::network::interfaces;
 
 /// The directory.
@@ -22,13 +23,13 @@ pub fn root() -> Fixed {
         .file("dev", made(dev))
         .file("if_inet6", made(if_inet6))
         .file("route", made(route))
-        .text("tcp", TCP)
-        .text("tcp6", TCP6)
-        .text("udp", UDP)
-        .text("udp6", UDP6)
+        .file("tcp", || Ok(sockets::inet(TCP, AF_INET, SOCK_STREAM)))
+        .file("tcp6", || Ok(sockets::inet(TCP6, AF_INET6, SOCK_STREAM)))
+        .file("udp", || Ok(sockets::inet(UDP, AF_INET, SOCK_DGRAM)))
+        .file("udp6", || Ok(sockets::inet(UDP6, AF_INET6, SOCK_DGRAM)))
+        .file("unix", || Ok(sockets::unix()))
         .text("raw", UDP)
         .text("raw6", UDP6)
-        .text("unix", "Num       RefCount Protocol Flags    Type St Inode Path\n")
         .text("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n")
         .text("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n")
         .text("arp", "IP address       HW type     Flags       HW address            Mask     Device\n")
@@ -44,11 +45,18 @@ fn dev() -> String {
         "Inter-|   Receive                                                |  Transmit\n \
          face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n",
     );
-    for interface in interfaces() {
+    let interfaces = interfaces();
+    let counters = minios_std::net::device_stats().unwrap_or_default();
+    for (place, interface) in interfaces.iter().enumerate() {
+        // Loopback, the first, counts nothing.
+        let [rx, tx] = match place.checked_sub(1).and_then(|at| counters.get(at)) {
+            Some(stats) => [[stats.rx.bytes, stats.rx.packets], [stats.tx.bytes, stats.tx.packets]],
+            None => [[0; 2]; 2],
+        };
         let _ = writeln!(
             text,
             "{:>6}: {:7} {:7}    0    0    0     0          0         0 {:8} {:7}    0    0    0     0       0          0",
-            interface.name, 0, 0, 0, 0
+            interface.name, rx[0], rx[1], tx[0], tx[1]
         );
     }
     text
