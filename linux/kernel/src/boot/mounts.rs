@@ -207,6 +207,8 @@ fn more_tmpfs(spec: &str) -> Outcome<()> {
 
 /// `size=16m,mode=1777`
 pub fn tmpfs_settings(options: &mut Options, settings: &str) -> Outcome<()> {
+    // As on Linux: who asks how much room there is, is told a number.
+    options.pages = minios::memory::usage().total as u64 / 2;
     for setting in settings.split(',').filter(|setting| !setting.is_empty()) {
         let (key, value) = setting.split_once('=').unwrap_or((setting, ""));
         match key {
