@@ -24,6 +24,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--xen", help="the version that the host is supposed to have")
     parser.add_argument("--only", help="run the tests whose group.name contains one of these words (comma)")
+    parser.add_argument("--without", help="leave out the tests whose group.name contains one of these words (comma), by name")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     options = parser.parse_args()
     for group in GROUPS:
@@ -37,7 +38,7 @@ def main():
     version = next(line.split(":")[1].strip() for line in info.splitlines() if line.startswith("xen_version"))
     print(f"Xen {version}", flush=True)
     started = time.monotonic()
-    passed, failed = suite.run_all(options.only)
+    passed, failed = suite.run_all(options.only, options.without)
     if options.xen and not version.startswith(options.xen):
         print(f"this is Xen {version}, not {options.xen}")
         failed += 1
