@@ -70,8 +70,6 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
         list += &format!("{name}\n");
     }
     fs::write(suite.join("LIST"), list).context("cannot write the list of programs")?;
-    // The configuration says nothing of what is in the programs: pack anew.
-    _ = fs::remove_file(images::dir().join(format!("{NAME}.cfg")));
     packed::stage_from(NAME, &source.join("guest.toml"), kernel)?;
     packed::stage_linux(NAME, version, LINUX_MEMORY)?;
     dom0::stage()?;
