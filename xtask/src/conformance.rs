@@ -57,19 +57,22 @@ pub fn compare(
 
 fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
     let source = workspace::root().join("linux/conformance");
-    let suite = workspace::target().join("conformance/suite");
-    fs::create_dir_all(&suite).with_context(|| format!("cannot create {}", suite.display()))?;
-    build(&source.join("build.sh"), &suite)?;
-    // The programs that mean harm come last.
-    let hostile = workspace::target().join("conformance/hostile");
+    let dir = workspace::target().join("conformance");
+    let (suite, programs, hostile) = (dir.join("suite"), dir.join("programs"), dir.join("hostile"));
+    build(&source.join("build.sh"), &programs)?;
     build(&source.join("hostile/build.sh"), &hostile)?;
-    let mut list = fs::read_to_string(suite.join("LIST")).context("no list of programs")?;
-    for name in fs::read_to_string(hostile.join("LIST")).context("no list of hostile programs")?.lines() {
-        fs::copy(hostile.join("bin").join(name), suite.join("bin").join(name))
-            .with_context(|| format!("cannot stage {name}"))?;
-        list += &format!("{name}\n");
+    // The programs that mean harm come last. What has not changed is left alone: the root disk is made by the files' times.
+    let mut list = Vec::new();
+    for from in [&programs, &hostile] {
+        let names = fs::read(from.join("LIST")).context("no list of programs")?;
+        for name in String::from_utf8_lossy(&names).lines() {
+            update(&from.join("bin").join(name), &suite.join("bin").join(name))?;
+        }
+        list.extend(names);
     }
-    fs::write(suite.join("LIST"), list).context("cannot write the list of programs")?;
+    fs::write(dir.join("LIST"), list).context("cannot write the list of programs")?;
+    update(&dir.join("LIST"), &suite.join("LIST"))?;
+    update(&programs.join("run.sh"), &suite.join("run.sh"))?;
     packed::stage_from(NAME, &source.join("guest.toml"), kernel)?;
     packed::stage_linux(NAME, version, LINUX_MEMORY)?;
     dom0::stage()?;
@@ -81,7 +84,18 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
+/// Copies a file where it differs.
+fn update(from: &Path, to: &Path) -> Result<()> {
+    let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    to.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::copy(from, to).map(drop).with_context(|| format!("cannot write {}", to.display()))
+}
+
 fn build(script: &Path, into: &Path) -> Result<()> {
+    fs::create_dir_all(into).with_context(|| format!("cannot create {}", into.display()))?;
     let status = Command::new("sh").arg(script).arg(into).status().context("cannot run sh")?;
     ensure!(status.success(), "{} fails: the programs cannot be built", script.display());
     Ok(())
