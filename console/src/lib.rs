@@ -13,6 +13,9 @@
 
 extern crate alloc;
 
+mod connect;
+#[cfg(test)]
+mod connect_tests;
 mod output;
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,7 @@ use xen::byte_ring::ByteRingLayout;
 use xen::{ByteReader, EventPort, PeerMisbehaved, Platform, SharedMemory, Wake};
 use xen_sys::io::console as abi;
 
+pub use connect::ConnectError;
 use output::Output;
 
 const INPUT: ByteReader = ByteReader::new(ByteRingLayout {

@@ -101,6 +101,48 @@ impl Backend for FirstConsole {
     }
 }
 
+/// A further console.
+struct FurtherConsole(minios_std::console::Further);
+
+impl Backend for FurtherConsole {
+    fn output(&self, bytes: &[u8]) -> usize {
+        self.0.write_some(bytes)
+    }
+}
+
+/// The further consoles that are connected, by number.
+static FURTHER: spin::Mutex<alloc::collections::BTreeMap<u32, Arc<Tty>>> =
+    spin::Mutex::new(alloc::collections::BTreeMap::new());
+
+/// Connects the further consoles, each in a thread that then serves it.
+fn start_further() {
+    for id in minios_std::console::further() {
+        let serve = move || {
+            let console = match minios_std::console::connect(id) {
+                Ok(console) => Arc::new(FurtherConsole(console)),
+                Err(error) => return log::warn!("console {id}: {error}"),
+            };
+            let device = DeviceNumber { major: HVC, minor: id };
+            let tty = Tty::new(device, console.clone(), Arc::new(Jobs));
+            FURTHER.lock().insert(id, tty.clone());
+            let look = || {
+                tty.output_possible();
+                let mut bytes = [0; 256];
+                while let Some(bytes) = console.0.read(&mut bytes).ok().and_then(|len| bytes.get(..len))
+                    && !bytes.is_empty()
+                {
+                    tty.received(bytes);
+                }
+            };
+            while console.0.wait_after(look).is_ok() {}
+            log::warn!("console {id} has ended");
+        };
+        if let Err(error) = minios::thread::Builder::new("tty").stack_len(24 * 1024).spawn(serve) {
+            log::warn!("console {id}: {error}");
+        }
+    }
+}
+
 static CONSOLE: Once<Arc<Tty>> = Once::new();
 static PSEUDO: Once<Arc<Ptys>> = Once::new();
 
@@ -135,6 +177,7 @@ pub fn start() {
     if let Err(error) = thread {
         log::warn!("the console has no input: {error}");
     }
+    start_further();
 }
 
 /// What `fstat` says of an open device: the facts of its node.
@@ -167,6 +210,15 @@ pub fn register(devices: &DeviceRegistry) {
         HVC,
         Some(0),
         opener(|request, _| Ok(first().open(request.flags, OpenedAs::Terminal, facts(request))?)),
+    );
+    devices.register(
+        character,
+        HVC,
+        None,
+        opener(|request, number| {
+            let tty = FURTHER.lock().get(&number.minor).cloned().ok_or(Errno::ENODEV)?;
+            Ok(tty.open(request.flags, OpenedAs::Terminal, facts(request))?)
+        }),
     );
     devices.register(
         character,

@@ -185,7 +185,10 @@ fn devices() -> Outcome<Arc<Tree>> {
         gid: 5,
     };
     let names = minios_std::block::names().unwrap_or_default();
+    let consoles: Vec<(u32, String)> =
+        minios_std::console::further().into_iter().map(|id| (id, format!("hvc{id}"))).collect();
     let mut nodes = alloc::vec![terminal("hvc0", 0)];
+    nodes.extend(consoles.iter().map(|(id, name)| terminal(name, *id)));
     for name in &names {
         let letter = name.bytes().last().unwrap_or(b'a');
         nodes.push(devtmpfs::disk(name, u32::from(letter.saturating_sub(b'a'))));
