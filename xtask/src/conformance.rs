@@ -40,6 +40,15 @@ pub fn run(args: Args) -> Result<u8> {
     Ok(report.exit_code())
 }
 
+/// Hostile programs that are not in the comparison, and why.
+const LEFT_OUT: [(&str, &str); 2] = [
+    (
+        "hostile.extremes",
+        "Linux is too slow for its time limits where all is emulated: it was compared on a quicker machine",
+    ),
+    ("misbehave.kernel_memory", "it takes minutes, and a Linux guest of this size does not outlive it"),
+];
+
 /// Builds, packs, runs both guests, and returns a test for each program.
 pub fn compare(
     version: XenVersion,
@@ -52,7 +61,9 @@ pub fn compare(
     let testbed =
         dom0::testbed(version, &format!("conformance-{version}")).timeout(Duration::from_secs(40 * 60));
     let command = dom0::command("guests.py", &words);
-    dom0::report("guests.py ends well", testbed, &command, log, &mut dom0::no_answer)
+    let mut report = dom0::report("guests.py ends well", testbed, &command, log, &mut dom0::no_answer)?;
+    LEFT_OUT.iter().for_each(|(name, reason)| report.skip(*name, *reason));
+    Ok(report)
 }
 
 fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
@@ -62,13 +73,13 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
     build(&source.join("build.sh"), &programs)?;
     build(&source.join("hostile/build.sh"), &hostile)?;
     // The programs that mean harm come last. What has not changed is left alone: the root disk is made by the files' times.
-    let mut list = Vec::new();
+    let mut list = String::new();
     for from in [&programs, &hostile] {
-        let names = fs::read(from.join("LIST")).context("no list of programs")?;
-        for name in String::from_utf8_lossy(&names).lines() {
+        let names = fs::read_to_string(from.join("LIST")).context("no list of programs")?;
+        for name in names.lines().filter(|name| LEFT_OUT.iter().all(|(left_out, _)| left_out != name)) {
             update(&from.join("bin").join(name), &suite.join("bin").join(name))?;
+            list += &format!("{name}\n");
         }
-        list.extend(names);
     }
     fs::write(dir.join("LIST"), list).context("cannot write the list of programs")?;
     update(&dir.join("LIST"), &suite.join("LIST"))?;

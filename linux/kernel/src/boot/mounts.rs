@@ -205,7 +205,8 @@ fn more_tmpfs(spec: &str) -> Outcome<()> {
     let mut options = Options::default();
     tmpfs_settings(&mut options, settings)?;
     let tree = Tree::new(options).map_err(|errno| errno.to_string())?;
-    mount(path, tree, b"tmpfs", MountFlags::NO_SUID | MountFlags::NO_DEV)
+    // As `mount -t tmpfs` makes one: it is the user's, and has what the user makes in it.
+    mount(path, tree, b"tmpfs", MountFlags::empty())
 }
 
 /// `size=16m,mode=1777`
