@@ -200,6 +200,16 @@ pub fn pwritev(task: &mut Task, fd: i32, iov: u64, count: usize, low: i64, _high
 const RWF_KNOWN: u32 = 0x1f;
 const RWF_APPEND: u32 = 0x10;
 
+/// Open file and place for `preadv2` and `pwritev2`: at offset -1 it is the file's own, which moves. `EOPNOTSUPP` for unknown flags.
+fn place_of_vector(task: &Task, fd: i32, low: i64, flags: u32) -> Result<(Arc<OpenFile>, Option<u64>)> {
+    if flags & !RWF_KNOWN != 0 {
+        return Err(Errno::EOPNOTSUPP);
+    }
+    let open = get(task, fd)?;
+    let at = if low == -1 { None } else { Some(offset(&open, low, 0)?) };
+    Ok((open, at))
+}
+
 pub fn preadv2(
     task: &mut Task,
     fd: i32,
@@ -209,11 +219,7 @@ pub fn preadv2(
     _high: i64,
     flags: u32,
 ) -> Result<usize> {
-    if flags & !RWF_KNOWN != 0 {
-        return Err(Errno::EOPNOTSUPP);
-    }
-    let open = get(task, fd)?;
-    let at = if low == -1 { None } else { Some(offset(&open, low, 0)?) };
+    let (open, at) = place_of_vector(task, fd, low, flags)?;
     read_to(&open, at, UserSink::vector(task.space(), iov, count)?, flags)
 }
 
@@ -226,11 +232,7 @@ pub fn pwritev2(
     _high: i64,
     flags: u32,
 ) -> Result<usize> {
-    if flags & !RWF_KNOWN != 0 {
-        return Err(Errno::EOPNOTSUPP);
-    }
-    let open = get(task, fd)?;
-    let at = if low == -1 { None } else { Some(offset(&open, low, 0)?) };
+    let (open, at) = place_of_vector(task, fd, low, flags)?;
     write_from(task, &open, at, UserSource::vector(task.space(), iov, count)?, flags)
 }
 
