@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use testbed::XenVersion;
 
 use super::samples::{Goal, Samples, Side};
-use super::{Args, circumstances, load};
-use crate::{dom0, images, setup};
+use super::{Args, measure, stage_program};
+use crate::{images, setup};
 
 const PROGRAM: &str = include_str!("../../../benches/httpd.py");
+const PROGRAM_NAME: &str = "bench_httpd.py";
 const SIDES: [Side; 2] =
     [Side { name: "httpd", title: "httpd" }, Side { name: "peer", title: "Linux nginx" }];
 
@@ -21,36 +22,19 @@ pub fn run(args: &Args) -> Result<u8> {
     let (rounds, seconds) = (args.rounds.to_string(), args.seconds.to_string());
     let mut words = vec![&*rounds, &*seconds];
     words.extend(SIDES.iter().take(if args.alone { 1 } else { 2 }).map(|side| side.name));
-    let command = dom0::command("bench_httpd.py", &words);
     let limit = Duration::from_secs(u64::from(120 + args.rounds * (120 + 8 * args.seconds)));
-    let testbed = dom0::testbed(args.xen, "bench-httpd").timeout(limit);
-    let load_before = load();
-    let mut samples = Samples::new(SIDES, goal);
-    let report = dom0::report("bench_httpd.py ends well", testbed, &command, None, &mut |line, _, _| {
-        samples.line(line);
-        Ok(())
-    })?;
-    println!("\n{}", circumstances(args, &load_before));
-    print!("{}", samples.table());
-    for (name, reason) in &report.failed {
-        println!("FAILED {name}: {reason}");
-    }
-    Ok(u8::from(!report.failed.is_empty()))
+    measure(args, PROGRAM_NAME, &words, limit, Samples::new(SIDES, goal))
 }
 
 /// Puts the Linux guest's files and the program where dom0 finds them.
 fn stage_peer(version: XenVersion) -> Result<()> {
     let peer = testbed::peer::nginx(version, &setup::progress)?;
     let dir = images::dir().join("peer");
-    let programs = images::dir().join("dom0");
-    fs::create_dir_all(&dir)
-        .and_then(|()| fs::create_dir_all(&programs))
-        .context("cannot stage the Linux guest")?;
+    fs::create_dir_all(&dir).context("cannot stage the Linux guest")?;
     for (from, name) in [(&peer.initramfs, "initramfs"), (&peer.root, "root.img")] {
         fs::copy(from, dir.join(name)).with_context(|| format!("cannot copy {}", from.display()))?;
     }
-    fs::write(programs.join("measure.py"), super::MEASURE).context("cannot write measure.py")?;
-    fs::write(programs.join("bench_httpd.py"), PROGRAM).context("cannot write bench_httpd.py")
+    stage_program(PROGRAM_NAME, PROGRAM)
 }
 
 fn goal(name: &str) -> Option<Goal> {

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::samples::{Goal, Samples, Side};
-use super::{Args, circumstances, load};
-use crate::{dom0, images, packed, setup, workspace};
+use super::{Args, measure, stage_program};
+use crate::{packed, setup, workspace};
 
 const PROGRAM: &str = include_str!("../../../benches/linux.py");
+const PROGRAM_NAME: &str = "bench_linux.py";
 const SIDES: [Side; 2] =
     [Side { name: "minios", title: "Minios" }, Side { name: "linux", title: "Linux PV" }];
 /// What is measured; the last is no configuration of xl-configs/.
@@ -31,22 +32,9 @@ pub fn run(args: &Args) -> Result<u8> {
     stage(args, &programs)?;
     let (rounds, seconds) = (args.rounds.to_string(), args.seconds.to_string());
     let sides: Vec<&str> = SIDES.iter().take(if args.alone { 1 } else { 2 }).map(|side| side.name).collect();
-    let command =
-        dom0::command("bench_linux.py", &[&rounds, &seconds, &sides.join(","), &programs.join(",")]);
     let limit = Duration::from_secs(u64::from(900 + args.rounds * (300 + 16 * args.seconds)));
-    let testbed = dom0::testbed(args.xen, "bench-linux").timeout(limit);
-    let load_before = load();
-    let mut samples = Samples::new(SIDES, goal);
-    let report = dom0::report("bench_linux.py ends well", testbed, &command, None, &mut |line, _, _| {
-        samples.line(line);
-        Ok(())
-    })?;
-    println!("\n{}", circumstances(args, &load_before));
-    print!("{}", samples.table());
-    for (name, reason) in &report.failed {
-        println!("FAILED {name}: {reason}");
-    }
-    Ok(u8::from(!report.failed.is_empty()))
+    let words = [&*rounds, &*seconds, &*sides.join(","), &*programs.join(",")];
+    measure(args, PROGRAM_NAME, &words, limit, Samples::new(SIDES, goal))
 }
 
 /// Puts both guests of each program, and the program that measures, where dom0 finds them.
@@ -62,10 +50,7 @@ fn stage(args: &Args, programs: &[&str]) -> Result<()> {
             packed::stage_linux(name, args.xen, LINUX_MEMORY)?;
         }
     }
-    let dir = images::dir().join("dom0");
-    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    fs::write(dir.join("measure.py"), super::MEASURE).context("cannot write measure.py")?;
-    fs::write(dir.join("bench_linux.py"), PROGRAM).context("cannot write bench_linux.py")
+    stage_program(PROGRAM_NAME, PROGRAM)
 }
 
 fn build_micro() -> Result<()> {

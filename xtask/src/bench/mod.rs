@@ -6,9 +6,13 @@ mod samples;
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use testbed::XenVersion;
+
+use crate::{dom0, images};
+use samples::Samples;
 
 /// Measure a guest beside the same service on Linux, in turns within one run
 ///
@@ -63,4 +67,31 @@ fn circumstances(args: &Args, load_before: &str) -> String {
         args.seconds,
         load()
     )
+}
+
+/// Runs a program of benches/ in dom0 and prints what its samples come to; the exit code.
+fn measure(args: &Args, program: &str, words: &[&str], limit: Duration, mut samples: Samples) -> Result<u8> {
+    let command = dom0::command(program, words);
+    let log = program.trim_end_matches(".py").replace('_', "-");
+    let testbed = dom0::testbed(args.xen, &log).timeout(limit);
+    let load_before = load();
+    let report =
+        dom0::report(&format!("{program} ends well"), testbed, &command, None, &mut |line, _, _| {
+            samples.line(line);
+            Ok(())
+        })?;
+    println!("\n{}", circumstances(args, &load_before));
+    print!("{}", samples.table());
+    for (name, reason) in &report.failed {
+        println!("FAILED {name}: {reason}");
+    }
+    Ok(u8::from(!report.failed.is_empty()))
+}
+
+/// Puts a program of benches/, and what they share, where dom0 finds them.
+fn stage_program(name: &str, text: &str) -> Result<()> {
+    let dir = images::dir().join("dom0");
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::write(dir.join("measure.py"), MEASURE).context("cannot write measure.py")?;
+    fs::write(dir.join(name), text).with_context(|| format!("cannot write {name}"))
 }
