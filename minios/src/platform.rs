@@ -28,6 +28,18 @@ unsafe impl Grants for Xen {
         unsafe { memory::pages::release(page, 0) }
     }
 
+    fn alloc_pages(&self, count: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        let first = memory::pages::alloc_run(count).ok_or(OutOfMemory)?;
+        // SAFETY: so many pages of ours, mapped writable.
+        unsafe { core::ptr::write_bytes(first.as_ptr(), 0, count * xen_sys::PAGE_SIZE) };
+        Ok(first)
+    }
+
+    unsafe fn free_pages(&self, first: NonNull<u8>, count: usize) {
+        // SAFETY: promised by the caller.
+        unsafe { memory::pages::release_run(first, count) }
+    }
+
     unsafe fn grant(&self, peer: DomId, page: NonNull<u8>, access: Access) -> Result<GrantRef, GrantError> {
         // SAFETY: promised by the caller.
         unsafe { grants::grant(peer, page, access) }

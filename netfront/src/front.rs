@@ -21,7 +21,7 @@ const POLL_NS: core::ops::RangeInclusive<u64> = 10_000_000..=200_000_000;
 pub struct Config {
     /// Pages for receiving, up to 256. With fewer, bursts are lost earlier.
     pub rx_buffers: usize,
-    /// Pages for sending, up to 256.
+    /// Pages for sending, up to 256. TCP segments to be divided take up to a quarter of them: of 64 KiB with 64 pages.
     pub tx_buffers: usize,
     /// Whether TCP segments longer than the MTU are handed to the back end, which divides them, if it can.
     pub tx_segmentation: bool,
@@ -269,7 +269,7 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         let peer = self.device.backend_domain();
         let grant = |error: GrantError| NetError::Grant { device: name.into(), error };
         let offload = self.info.checksum;
-        let max_frame = self.info.max_frame();
+        let max_frame = self.info.max_frame;
         let tx = TxQueue::new(platform, peer, config.tx_buffers, max_frame, offload, config.first_index);
         let tx = tx.map_err(grant)?;
         let longest = self.info.mtu + ETHERNET_HEADER;
@@ -358,7 +358,5 @@ impl<P: Platform, D: Device> NetFront<P, D> {
 }
 
 fn read_info<D: Device>(device: &D, config: &Config) -> Result<Info, NetError> {
-    let mut info = Info::read(device)?;
-    info.segmentation &= config.tx_segmentation;
-    Ok(info)
+    Ok(Info::read(device)?.limit(config.tx_segmentation, config.tx_buffers))
 }

@@ -3,8 +3,10 @@
 use alloc::format;
 use alloc::string::String;
 
+use xen::PAGE_SIZE;
 use xen::xenbus::{Device, DeviceError};
 
+use crate::pool::MAX_PAGES;
 use crate::{ETHERNET_HEADER, MAX_TX_FRAME, NetError};
 
 /// The MTU where the toolstack names none.
@@ -34,6 +36,8 @@ pub struct Info {
     pub checksum: Offload,
     /// Whether the back end divides long TCP segments over IPv4.
     pub segmentation: bool,
+    /// Bytes of the longest frame that the stack may hand over.
+    pub(crate) max_frame: usize,
 }
 
 impl Info {
@@ -60,12 +64,18 @@ impl Info {
             ipv6: device.backend_feature("feature-ipv6-csum-offload")?,
         };
         let segmentation = scatter && checksum.ipv4 && device.backend_feature("feature-gso-tcpv4")?;
-        Ok(Self { mac, mtu, checksum, segmentation })
+        Ok(Self { mac, mtu, checksum, segmentation, max_frame: mtu + ETHERNET_HEADER })
     }
 
-    /// Bytes of the longest frame that the stack may hand over.
-    pub(crate) fn max_frame(&self) -> usize {
-        if self.segmentation { MAX_TX_FRAME } else { self.mtu + ETHERNET_HEADER }
+    /// Settles what is sent: long TCP segments if they are `wanted`, can be divided, and fit four times into `pages` pages, so
+    /// that one can be written while others are on their way.
+    pub(crate) fn limit(mut self, wanted: bool, pages: usize) -> Self {
+        let segment = (pages.min(MAX_PAGES) / 4 * PAGE_SIZE).min(MAX_TX_FRAME);
+        self.segmentation &= wanted && segment > self.max_frame;
+        if self.segmentation {
+            self.max_frame = segment;
+        }
+        self
     }
 }
 

@@ -1,14 +1,14 @@
 //! The PV network front end (`io/netif.h`): [`NetFront`], an Ethernet device for smoltcp.
 //!
 //! - [`front`]: connecting, closing, losing the back end and getting it back; what the owner's thread calls;
-//! - `rx`, `tx`: one ring each, with its pool of buffers that stay granted for as long as the device is connected;
+//! - `rx`, `tx`: one ring each, with its buffers that stay granted for as long as the device is connected; `pool`: which are free;
 //! - `checksum`: TCP and UDP checksums, left to the back end where it can, done here where it can not;
 //! - `phy`: smoltcp's traits;
 //! - `info`: what XenStore says about the device; [`stats`]: counters;
 //! - `fake`: a back end for tests.
 //!
-//! A byte is copied once on its way in, from the shared page to private memory where it is judged and parsed, and once on its
-//! way out, besides what the stack itself does. Nothing is allocated per packet.
+//! A byte is copied once on its way in, from the shared page to private memory where it is judged and parsed, and not at all on
+//! its way out, where the stack writes it into a page that the back end may only read. Nothing is allocated per packet.
 //!
 //! The back end is not trusted: it sees rings and frame buffers, each a whole page that held nothing else, and a lie of its
 //! ends its device (`PeerMisbehaved`). It can still lose, delay and forge frames, as any network can. A frame that it vouches
@@ -27,6 +27,7 @@ pub mod front;
 pub mod fuzz;
 mod info;
 mod phy;
+mod pool;
 mod rx;
 pub mod stats;
 mod tx;

@@ -79,7 +79,7 @@ impl<P: Platform, D: Device> phy::Device for NetFront<P, D> {
         capabilities.max_transmission_unit = info.mtu + ETHERNET_HEADER;
         capabilities.checksum.tcp = Checksum::None;
         capabilities.checksum.udp = Checksum::None;
-        let longest = NonZeroUsize::new(info.max_frame());
+        let longest = NonZeroUsize::new(info.max_frame);
         capabilities.segmentation.tcpv4 = longest.filter(|_| info.segmentation);
         // Not over IPv6: smoltcp 0.14 makes such segments and then drops them for want of fragmentation.
         capabilities

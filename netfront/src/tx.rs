@@ -1,13 +1,13 @@
-//! The sending side: a pool of granted buffers, frames copied into them, requests published in batches.
+//! The sending side: frames that the stack writes where the back end reads them, requests published in batches.
 //!
-//! Buffers stay granted, read-only, for as long as the device is connected. Behind a frame's end a buffer still holds what
-//! was sent in it before; the same back end has seen that already.
-
-use alloc::vec::Vec;
+//! The buffer is one run of pages, granted read-only for as long as the device is connected, so what stands in it is what was
+//! written and a frame needs no copy of its own. Behind a frame's end a page still holds what was sent in it before; the same
+//! back end has seen that already.
 
 use xen::ring::RingFull;
 use xen::{
-    Access, DomId, Doorbell, Front, GrantError, PAGE_SIZE, PeerMisbehaved, Platform, SharedMemory, SharedPage,
+    Access, DomId, Doorbell, Front, GrantError, PAGE_SIZE, PeerMisbehaved, Platform, ReadablePages,
+    SharedPage,
 };
 use xen_sys::io::netif::{
     EXTRA_TYPE_GSO, ExtraInfo, GSO_TYPE_TCPV4, GSO_TYPE_TCPV6, RSP_DROPPED, RSP_NULL, TXF_CSUM_BLANK,
@@ -16,62 +16,39 @@ use xen_sys::io::netif::{
 
 use crate::checksum::{Payload, Version, locate};
 use crate::info::Offload;
+use crate::pool::{MAX_PAGES, PagePool};
 use crate::stats::TxStats;
 use crate::{ETHERNET_HEADER, MAX_TX_FRAME};
 
 pub(crate) struct TxQueue<P: Platform> {
     ring: Front<SharedPage<P>, TxRequest, TxResponse>,
-    buffers: Vec<SharedPage<P>>,
-    free: Vec<u16>,
-    in_flight: Vec<bool>,
+    buffer: ReadablePages<P>,
+    pool: PagePool,
     /// Ring slots that carry no request: their responses have no id.
     extras_in_flight: u32,
     offload: Offload,
-    /// Buffers that the longest frame takes.
+    max_frame: usize,
+    /// Pages that the longest frame takes.
     slots: usize,
     /// Somebody could not send: the next response is worth an event.
     starved: bool,
-    /// Private memory in which the stack writes frames.
-    frame: Vec<u8>,
 }
 
 impl<P: Platform> TxQueue<P> {
-    /// Grants the ring and `count` buffers. The longest frame has `max_frame` bytes.
+    /// Grants the ring and about `pages` pages. The longest frame has `max_frame` bytes.
     pub fn new(
         platform: &P,
         peer: DomId,
-        count: usize,
+        pages: usize,
         max_frame: usize,
         offload: Offload,
         start: u32,
     ) -> Result<Self, GrantError> {
         let ring = Front::starting_at(SharedPage::new(platform, peer, Access::ReadWrite)?, start);
-        let slots = max_frame.div_ceil(PAGE_SIZE).max(1);
-        let count = count.clamp(slots, ring.capacity() as usize);
-        let (mut buffers, mut free, mut in_flight, mut frame) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        buffers.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
-        free.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
-        in_flight.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
-        frame.try_reserve_exact(max_frame).map_err(|_| GrantError::OutOfMemory)?;
-        for _ in 0..count {
-            buffers.push(SharedPage::new(platform, peer, Access::ReadOnly)?);
-        }
-        // The last freed is the next used: it is still in the cache.
-        free.extend((0..count as u16).rev());
-        in_flight.resize(count, false);
-        frame.resize(max_frame, 0);
-        Ok(Self {
-            ring,
-            buffers,
-            free,
-            in_flight,
-            extras_in_flight: 0,
-            offload,
-            slots,
-            starved: false,
-            frame,
-        })
+        let slots = slots(max_frame);
+        let buffer = readable(platform, peer, pages.clamp(slots, MAX_PAGES), slots)?;
+        let pool = PagePool::new(buffer.pages());
+        Ok(Self { ring, buffer, pool, extras_in_flight: 0, offload, max_frame, slots, starved: false })
     }
 
     pub fn ring_page(&self) -> &SharedPage<P> {
@@ -80,10 +57,10 @@ impl<P: Platform> TxQueue<P> {
 
     /// Whether the longest frame may be sent now. Takes responses only if that is needed.
     pub fn ready(&mut self, stats: &mut TxStats) -> Result<bool, PeerMisbehaved> {
-        if !self.has_room() {
+        if self.room(self.slots).is_none() {
             self.reap(stats)?;
         }
-        self.starved = !self.has_room();
+        self.starved = self.room(self.slots).is_none();
         stats.ring_full += u64::from(self.starved);
         Ok(!self.starved)
     }
@@ -96,14 +73,14 @@ impl<P: Platform> TxQueue<P> {
         write: impl FnOnce(&mut [u8]) -> R,
         stats: &mut TxStats,
     ) -> R {
-        let max_frame = self.frame.len();
-        if len < ETHERNET_HEADER || len > max_frame {
+        let fits = (ETHERNET_HEADER..=self.max_frame).contains(&len);
+        let Some(first) = self.room(slots(len)).filter(|_| fits) else {
             // The stack was told how long frames may be. It still needs something to write to.
             stats.bad_lengths += 1;
             return write(&mut alloc::vec![0; len]);
-        }
-        let result = write(&mut self.frame[..len]);
-        if self.push(len, segment_len).is_ok() {
+        };
+        let result = write(self.buffer.bytes_mut(first, len));
+        if self.push(first, len, segment_len).is_ok() {
             stats.packets += 1;
             stats.bytes += len as u64;
         } else {
@@ -122,9 +99,10 @@ impl<P: Platform> TxQueue<P> {
         self.starved
     }
 
-    /// As [`Front::arm`].
+    /// Asks for an event when a good part of what is in flight is answered; `true`: it is already. What comes back page by page
+    /// is not worth an event each.
     pub fn arm(&mut self) -> bool {
-        self.ring.arm()
+        self.ring.arm_after(self.ring.in_flight() / 4)
     }
 
     /// Takes all responses.
@@ -134,10 +112,9 @@ impl<P: Platform> TxQueue<P> {
                 self.extras_in_flight -= 1;
                 continue;
             }
-            let in_flight = self.in_flight.get_mut(usize::from(response.id)).filter(|in_flight| **in_flight);
-            let lie = PeerMisbehaved { what: "tx response for buffer", value: response.id.into() };
-            *in_flight.ok_or(lie)? = false;
-            self.free.push(response.id);
+            if !self.pool.give_back(response.id.into()) {
+                return Err(PeerMisbehaved { what: "tx response for buffer", value: response.id.into() });
+            }
             match response.status {
                 0.. => {}
                 RSP_DROPPED => stats.dropped += 1,
@@ -147,42 +124,37 @@ impl<P: Platform> TxQueue<P> {
         Ok(())
     }
 
-    fn has_room(&self) -> bool {
+    /// Where a frame of so many pages may lie, if the ring has room for it too.
+    fn room(&self, pages: usize) -> Option<usize> {
         // One slot more for the extra info of a frame to be segmented.
         let extra = usize::from(self.slots > 1);
-        self.free.len() >= self.slots && self.ring.free() as usize >= self.slots + extra
+        self.pool.run(pages).filter(|_| self.ring.free() as usize >= pages + extra)
     }
 
-    fn push(&mut self, len: usize, segment_len: Option<u16>) -> Result<(), RingFull> {
-        let (flags, gso_type) = self.prepare(len);
+    /// Puts the frame that lies from page `first` into the ring.
+    fn push(&mut self, first: usize, len: usize, segment_len: Option<u16>) -> Result<(), RingFull> {
+        let (flags, gso_type) = self.prepare(first, len);
         let segmentation = segment_len.map(|size| ExtraInfo {
             kind: EXTRA_TYPE_GSO,
             gso_size: size,
             gso_type,
             ..ExtraInfo::default()
         });
-        let pages = len.div_ceil(PAGE_SIZE);
-        if self.free.len() < pages
-            || (self.ring.free() as usize) < pages + usize::from(segmentation.is_some())
-        {
+        let pages = slots(len);
+        if (self.ring.free() as usize) < pages + usize::from(segmentation.is_some()) {
             return Err(RingFull);
         }
         for page in 0..pages {
-            let from = page * PAGE_SIZE;
-            let end = len.min(from + PAGE_SIZE);
-            let id = self.free.pop().ok_or(RingFull)?;
-            let buffer = &self.buffers[usize::from(id)];
-            buffer.copy_in(0, &self.frame[from..end]);
-            let (first, last) = (page == 0, end == len);
+            let rest = len - page * PAGE_SIZE;
             // The first request's size is that of the whole frame, the others' is their own.
-            let size = if first { len } else { end - from };
-            let mut flags = if first { flags } else { 0 };
-            flags |= if last { 0 } else { TXF_MORE_DATA };
-            flags |= if first && segmentation.is_some() { TXF_EXTRA_INFO } else { 0 };
-            let request = TxRequest { gref: buffer.gref().raw(), offset: 0, flags, id, size: size as u16 };
-            self.ring.push(request)?;
-            self.in_flight[usize::from(id)] = true;
-            if let Some(extra) = segmentation.filter(|_| first) {
+            let size = if page == 0 { len } else { rest.min(PAGE_SIZE) };
+            let mut flags = if page == 0 { flags } else { 0 };
+            flags |= if rest > PAGE_SIZE { TXF_MORE_DATA } else { 0 };
+            flags |= if page == 0 && segmentation.is_some() { TXF_EXTRA_INFO } else { 0 };
+            let (id, gref) = (first + page, self.buffer.gref(first + page).raw());
+            self.ring.push(TxRequest { gref, offset: 0, flags, id: id as u16, size: size as u16 })?;
+            self.pool.take(id);
+            if let Some(extra) = segmentation.filter(|_| page == 0) {
                 self.ring.push_slot(extra)?;
                 self.extras_in_flight += 1;
             }
@@ -191,8 +163,8 @@ impl<P: Platform> TxQueue<P> {
     }
 
     /// Puts into the frame's checksum field what the back end expects there; the request's flags, and the kind of TCP.
-    fn prepare(&mut self, len: usize) -> (u16, u8) {
-        let frame = &mut self.frame[..len];
+    fn prepare(&mut self, first: usize, len: usize) -> (u16, u8) {
+        let frame = self.buffer.bytes_mut(first, len);
         let Payload::Transport(transport) = locate(frame) else {
             // Of a fragment the stack left the field 0: no checksum, as UDP over IPv4 allows.
             return (0, 0);
@@ -207,6 +179,27 @@ impl<P: Platform> TxQueue<P> {
         } else {
             transport.fill(frame);
             (0, gso_type)
+        }
+    }
+}
+
+/// Pages, and so slots, of a frame.
+fn slots(len: usize) -> usize {
+    len.div_ceil(PAGE_SIZE).max(1)
+}
+
+/// A run of `pages` pages, or of fewer if memory is in pieces, but not fewer than `least`.
+fn readable<P: Platform>(
+    platform: &P,
+    peer: DomId,
+    pages: usize,
+    least: usize,
+) -> Result<ReadablePages<P>, GrantError> {
+    let mut pages = pages;
+    loop {
+        match ReadablePages::new(platform, peer, pages) {
+            Err(GrantError::OutOfMemory) if pages > least => pages = (pages / 2).max(least),
+            result => return result,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! run inline. No driver issues a hypercall, allocates a grant or knows how an event arrives.
 //!
 //! - [`page`]: [`OwnPage`] becomes a [`SharedPage`] when it is granted, and an `OwnPage` again when the grant ends;
+//! - [`readable`]: [`ReadablePages`], a run of pages that a peer may only read, so that we may write it in place;
 //! - [`memory`]: [`SharedMemory`], the only way to look into a page that a peer can write: whole copies and atomics;
 //! - [`ring`]: [`Front`] and [`Back`], both ends of `io/ring.h`; [`byte_ring`]: the rings of console and XenStore;
 //! - [`port`]: [`EventPort`], an event channel that closes itself.
@@ -20,6 +21,7 @@ pub mod ids;
 pub mod memory;
 pub mod page;
 pub mod port;
+pub mod readable;
 pub mod ring;
 pub mod seam;
 pub mod xenbus;
@@ -29,6 +31,7 @@ pub use ids::{DomId, GrantRef, Port};
 pub use memory::{PeerMisbehaved, SharedMemory};
 pub use page::{OwnPage, SharedPage};
 pub use port::EventPort;
+pub use readable::ReadablePages;
 pub use ring::{Back, Doorbell, Front};
 pub use seam::{
     Access, Clock, EventError, EventSeq, Events, GrantError, Grants, OutOfMemory, Platform, StillMapped, Wake,

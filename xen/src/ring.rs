@@ -136,9 +136,18 @@ impl<M: SharedMemory, Req: Slot, Rsp: Slot> Front<M, Req, Rsp> {
     /// Asks for an event at the next response. `true`: one is there already, look again before sleeping.
     #[must_use = "responses that came meanwhile bring no event"]
     pub fn arm(&mut self) -> bool {
-        self.memory.store_u32(RSP_EVENT, self.rsp_cons.wrapping_add(1));
+        self.arm_after(1)
+    }
+
+    /// Asks for an event when `count` more responses are there: 1 at least, and what was published at most. `true`: they are
+    /// there already.
+    #[must_use = "responses that came meanwhile bring no event"]
+    pub fn arm_after(&mut self, count: u32) -> bool {
+        let coming = self.req_published.wrapping_sub(self.rsp_cons);
+        let count = count.clamp(1, coming.max(1));
+        self.memory.store_u32(RSP_EVENT, self.rsp_cons.wrapping_add(count));
         fence(Ordering::SeqCst);
-        self.memory.load_u32(RSP_PROD) != self.rsp_cons
+        self.memory.load_u32(RSP_PROD).wrapping_sub(self.rsp_cons) >= count
     }
 
     /// The memory it lives in.

@@ -56,9 +56,9 @@ pub enum Wake {
 /// Pages, and grants of them to other domains.
 ///
 /// # Safety
-/// `alloc_page` returns a page-aligned, zeroed page that nothing else refers to until `free_page`; `grant` makes
-/// exactly that page accessible to exactly that peer; `revoke` returns `Ok` only when the peer no longer maps it and
-/// can not map it again.
+/// `alloc_page` and `alloc_pages` return page-aligned, zeroed pages that nothing else refers to until they are given back;
+/// `grant` makes exactly that page accessible to exactly that peer, and not for writing if the access is
+/// [`Access::ReadOnly`]; `revoke` returns `Ok` only when the peer no longer maps it and can not map it again.
 pub unsafe trait Grants {
     /// A zeroed page of our own.
     fn alloc_page(&self) -> Result<NonNull<u8>, OutOfMemory>;
@@ -69,10 +69,20 @@ pub unsafe trait Grants {
     /// `page` came from `alloc_page` of the same platform, is not granted, and is not used afterwards.
     unsafe fn free_page(&self, page: NonNull<u8>);
 
+    /// `count` zeroed pages of our own at consecutive addresses.
+    fn alloc_pages(&self, count: usize) -> Result<NonNull<u8>, OutOfMemory>;
+
+    /// Takes back pages at consecutive addresses: a whole run, or a part of one.
+    ///
+    /// # Safety
+    /// They came from `alloc_pages` of the same platform, are not granted, and are not used afterwards.
+    unsafe fn free_pages(&self, first: NonNull<u8>, count: usize);
+
     /// Lets `peer` map the page.
     ///
     /// # Safety
-    /// `page` came from `alloc_page`; until `revoke` succeeds nobody makes a Rust reference into it.
+    /// `page` came from `alloc_page` or `alloc_pages`; until `revoke` succeeds nobody makes a Rust reference into it, unless
+    /// the access is [`Access::ReadOnly`].
     unsafe fn grant(&self, peer: DomId, page: NonNull<u8>, access: Access) -> Result<GrantRef, GrantError>;
 
     /// Ends a grant, by one compare-exchange that fails while the peer maps the page (XSA-396). After a failure the

@@ -108,6 +108,17 @@ impl Buddy {
         self.link(page, order);
     }
 
+    /// Gives `count` pages back, those from page `skip` of the run that begins at `first`.
+    ///
+    /// # Safety
+    /// As for [`Buddy::release`], for each of the pages, but that they need not be aligned.
+    pub unsafe fn release_run(&mut self, first: NonNull<u8>, skip: usize, count: usize) {
+        if count > 0 {
+            // SAFETY: promised by the caller.
+            unsafe { self.add(self.number(first.as_ptr()) + skip, count) }
+        }
+    }
+
     fn number(&self, address: *mut u8) -> usize {
         (address as usize - self.base as usize) / PAGE_SIZE
     }
@@ -212,6 +223,25 @@ mod tests {
         }
         assert!(range.buddy.alloc(6).is_some());
         assert!(range.buddy.alloc(0).is_none());
+    }
+
+    #[test]
+    fn a_run_of_any_length_leaves_the_rest_and_comes_back_in_parts() {
+        let mut range = range(64);
+        for count in 1..=32usize {
+            let block = range.buddy.alloc(count.next_power_of_two().ilog2() as usize).unwrap();
+            let rest = count.next_power_of_two() - count;
+            // SAFETY: the tail of the block just handed out.
+            unsafe { range.buddy.release_run(block, count, rest) };
+            assert_eq!(range.buddy.free_pages(), 64 - count);
+            let half = count / 2;
+            // SAFETY: the second half of what is left of it.
+            unsafe { range.buddy.release_run(block, half, count - half) };
+            // SAFETY: the first half.
+            unsafe { range.buddy.release_run(block, 0, half) };
+            assert_eq!(range.buddy.free_pages(), 64);
+        }
+        assert!(range.buddy.alloc(6).is_some(), "all has merged again");
     }
 
     #[test]

@@ -68,6 +68,24 @@ pub unsafe fn release(block: NonNull<u8>, order: usize) {
     unsafe { PAGES.lock().buddy.release(block, order) }
 }
 
+/// Takes `count` pages in a row. What is in them is undefined.
+pub fn alloc_run(count: usize) -> Option<NonNull<u8>> {
+    let order = order_for(count.max(1).checked_mul(xen_sys::PAGE_SIZE)?);
+    let block = alloc(order)?;
+    // SAFETY: the rest of the block, which nobody has seen.
+    unsafe { PAGES.lock().buddy.release_run(block, count, (1 << order) - count) };
+    Some(block)
+}
+
+/// Gives pages in a row back: what `alloc_run` gave, or a part of it.
+///
+/// # Safety
+/// They came from `alloc_run` and nobody uses them.
+pub unsafe fn release_run(first: NonNull<u8>, count: usize) {
+    // SAFETY: promised by the caller.
+    unsafe { PAGES.lock().buddy.release_run(first, 0, count) }
+}
+
 /// The order whose block holds so many bytes.
 pub fn order_for(bytes: usize) -> usize {
     bytes.div_ceil(xen_sys::PAGE_SIZE).next_power_of_two().trailing_zeros() as usize

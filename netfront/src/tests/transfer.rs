@@ -222,3 +222,74 @@ fn failed_transmissions_are_counted() {
     assert!(send(&mut front, &opaque(60, 0)), "all buffers were in use, and all came back");
     assert_eq!((front.stats().tx.dropped, front.stats().tx.errors), (3, 5));
 }
+
+#[test]
+fn frames_of_every_number_of_pages_arrive_whatever_the_order_of_the_answers() {
+    let world = World::new();
+    let (device, back) = FakeNetback::with_device(&world);
+    device.set_back("feature-gso-tcpv4", "1");
+    let mut front = Front::connect(&world, device, Config { tx_buffers: 64, ..config() })
+        .expect("the back end is willing");
+    back.adjust(|knobs| (knobs.takes_tx, knobs.reversed) = (false, true));
+    let mut seed = 0xace;
+    let mut sent = Vec::new();
+    for round in 0..if cfg!(miri) { 6 } else { 400 } {
+        // As many as fit, then all are taken and answered back to front.
+        for _ in 0..random(&mut seed) % 40 {
+            let pages = random(&mut seed) as usize % 16;
+            let len = 14 + (pages * 4096 + random(&mut seed) as usize % 4096).min(65_521);
+            if let Some(token) = front.transmit(NOW) {
+                token.consume(len, |into| into.copy_from_slice(&opaque(len, round)));
+                sent.push(opaque(len, round));
+            }
+        }
+        front.flush();
+        back.adjust(|knobs| knobs.takes_tx = round % 3 > 0);
+        world.run_peers();
+    }
+    back.adjust(|knobs| knobs.takes_tx = true);
+    world.run_peers();
+    let got: Vec<_> = back.take_sent().into_iter().map(|sent| sent.frame).collect();
+    assert!(got == sent, "{} of {} arrived as they were", got.len(), sent.len());
+    assert!(front.stats().tx.ring_full > 0 && (front.stats().tx.bad_lengths, front.error()) == (0, None));
+}
+
+#[test]
+fn a_long_segment_is_no_longer_than_a_quarter_of_the_buffers() {
+    for (tx_buffers, longest) in
+        [(256, Some(65_535)), (64, Some(65_535)), (32, Some(32_768)), (4, Some(4_096)), (3, None)]
+    {
+        let world = World::new();
+        let (device, _back) = FakeNetback::with_device(&world);
+        device.set_back("feature-gso-tcpv4", "1");
+        let front = Front::connect(&world, device, Config { tx_buffers, ..config() })
+            .expect("the back end is willing");
+        assert_eq!(
+            front.capabilities().segmentation.tcpv4.map(|len| len.get()),
+            longest,
+            "{tx_buffers} pages"
+        );
+    }
+}
+
+#[test]
+fn a_sender_without_room_is_woken_once_for_a_good_part_of_the_answers() {
+    let world = World::new();
+    let (mut front, back) = connected(&world, Config { tx_buffers: 64, ..config() });
+    back.adjust(|knobs| knobs.takes_tx = false);
+    while send(&mut front, &opaque(60, 0)) {}
+    let seq = front.seq();
+    assert!(!front.arm());
+    let mut answered = 0;
+    while front.seq() == seq {
+        back.with_rings(|rings, _| {
+            let request = rings.tx.pop().expect("honest").expect("64 were sent");
+            rings.tx.push(xen_sys::io::netif::TxResponse { id: request.id, status: 0 }).expect("room");
+            if rings.tx.publish() == xen::Doorbell::Ring {
+                rings.event.notify();
+            }
+        });
+        answered += 1;
+    }
+    assert_eq!(answered, 16);
+}

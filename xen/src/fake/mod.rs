@@ -37,6 +37,13 @@ pub enum Progress {
     None,
 }
 
+/// An allocation of pages in a row, freed with the last of them.
+struct Block {
+    start: NonNull<u8>,
+    pages: usize,
+    used: usize,
+}
+
 struct Grant {
     peer: DomId,
     page: NonNull<u8>,
@@ -58,7 +65,9 @@ struct Channel {
 
 #[derive(Default)]
 struct State {
-    pages: RefCell<BTreeMap<usize, NonNull<u8>>>,
+    /// The address of each page in use, with that of its block.
+    pages: RefCell<BTreeMap<usize, usize>>,
+    blocks: RefCell<BTreeMap<usize, Block>>,
     page_limit: Cell<Option<usize>>,
     grants: RefCell<BTreeMap<u32, Grant>>,
     grant_limit: Cell<Option<usize>>,
@@ -119,15 +128,21 @@ impl Drop for World {
 
 impl Drop for State {
     fn drop(&mut self) {
-        for (_, page) in core::mem::take(&mut *self.pages.borrow_mut()) {
-            // SAFETY: allocated by `alloc_page` with this layout; removed from the table, so freed once.
-            unsafe { std::alloc::dealloc(page.as_ptr(), page_layout()) }
+        for (_, block) in core::mem::take(&mut *self.blocks.borrow_mut()) {
+            block.free();
         }
     }
 }
 
-fn page_layout() -> Layout {
-    Layout::from_size_align(PAGE_SIZE, PAGE_SIZE).expect("a page is a valid layout")
+impl Block {
+    fn free(self) {
+        // SAFETY: allocated by `alloc_pages` with this layout; the caller took it out of the table, so it is freed once.
+        unsafe { std::alloc::dealloc(self.start.as_ptr(), layout(self.pages)) }
+    }
+}
+
+fn layout(pages: usize) -> Layout {
+    Layout::from_size_align(pages * PAGE_SIZE, PAGE_SIZE).expect("whole pages are a valid layout")
 }
 
 impl FakeXen {
@@ -204,23 +219,42 @@ impl FakeXen {
 // SAFETY: pages are whole, zeroed allocations kept in a table until `free_page`; `revoke` fails while a `MappedPage` lives.
 unsafe impl Grants for FakeXen {
     fn alloc_page(&self) -> Result<NonNull<u8>, OutOfMemory> {
-        if self.0.page_limit.get().is_some_and(|limit| self.pages_in_use() >= limit) {
-            return Err(OutOfMemory);
-        }
-        // SAFETY: the layout has a size.
-        let page = unsafe { std::alloc::alloc_zeroed(page_layout()) };
-        let page = NonNull::new(page).ok_or(OutOfMemory)?;
-        self.0.pages.borrow_mut().insert(page.as_ptr() as usize, page);
-        Ok(page)
+        self.alloc_pages(1)
     }
 
     unsafe fn free_page(&self, page: NonNull<u8>) {
-        let granted = self.0.grants.borrow().iter().find(|(_, g)| g.page == page).map(|(gref, _)| *gref);
-        assert_eq!(granted, None, "a page was freed while granted");
-        let known = self.0.pages.borrow_mut().remove(&(page.as_ptr() as usize));
-        assert!(known.is_some(), "a page was freed that is not in use");
-        // SAFETY: allocated by `alloc_page` with this layout; removed from the table, so freed once.
-        unsafe { std::alloc::dealloc(page.as_ptr(), page_layout()) }
+        // SAFETY: promised by the caller.
+        unsafe { self.free_pages(page, 1) }
+    }
+
+    fn alloc_pages(&self, count: usize) -> Result<NonNull<u8>, OutOfMemory> {
+        assert!(count > 0, "a run has pages");
+        if self.0.page_limit.get().is_some_and(|limit| self.pages_in_use() + count > limit) {
+            return Err(OutOfMemory);
+        }
+        // SAFETY: the layout has a size.
+        let start = unsafe { std::alloc::alloc_zeroed(layout(count)) };
+        let start = NonNull::new(start).ok_or(OutOfMemory)?;
+        let address = start.as_ptr() as usize;
+        self.0.blocks.borrow_mut().insert(address, Block { start, pages: count, used: count });
+        let pages = (0..count).map(|page| (address + page * PAGE_SIZE, address));
+        self.0.pages.borrow_mut().extend(pages);
+        Ok(start)
+    }
+
+    unsafe fn free_pages(&self, first: NonNull<u8>, count: usize) {
+        for page in 0..count {
+            let page = first.as_ptr() as usize + page * PAGE_SIZE;
+            let granted = self.0.grants.borrow().values().any(|grant| grant.page.as_ptr() as usize == page);
+            assert!(!granted, "a page was freed while granted");
+            let block = self.0.pages.borrow_mut().remove(&page).expect("a page was freed that is not in use");
+            let mut blocks = self.0.blocks.borrow_mut();
+            let used = &mut blocks.get_mut(&block).expect("pages belong to blocks").used;
+            *used -= 1;
+            if *used == 0 {
+                blocks.remove(&block).expect("looked up above").free();
+            }
+        }
     }
 
     unsafe fn grant(&self, peer: DomId, page: NonNull<u8>, access: Access) -> Result<GrantRef, GrantError> {

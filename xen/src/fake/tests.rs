@@ -1,5 +1,5 @@
 use super::*;
-use crate::{EventPort, OwnPage, SharedMemory, SharedPage};
+use crate::{EventPort, OwnPage, ReadablePages, SharedMemory, SharedPage};
 
 const DOM0: DomId = DomId::DOM0;
 
@@ -110,4 +110,53 @@ fn a_peer_runs_while_the_guest_waits() {
     port.notify();
     assert_eq!(port.wait(seen, None), Wake::Event);
     assert_eq!(world.notifications(port.port()), 1);
+}
+
+#[test]
+fn a_run_of_readable_pages_is_written_across_pages_and_read_page_by_page() {
+    let world = World::new();
+    let mut run = ReadablePages::new(&*world, DOM0, 5).expect("there is memory");
+    let bytes: Vec<u8> = (0..3 * PAGE_SIZE - 7).map(|at| (at % 251) as u8).collect();
+    run.bytes_mut(2, bytes.len()).copy_from_slice(&bytes);
+    for (page, expected) in bytes.chunks(PAGE_SIZE).enumerate() {
+        let gref = run.gref(2 + page).raw();
+        assert!(matches!(world.peer(DOM0).map_rw(gref), Err(MapError::ReadOnly(_))));
+        let mapped = world.peer(DOM0).map(gref, Access::ReadOnly).expect("granted");
+        let mut seen = vec![0; expected.len()];
+        mapped.copy_out(0, &mut seen);
+        assert_eq!(seen, expected);
+    }
+    assert_eq!(run.bytes_mut(2, 3 * PAGE_SIZE)[bytes.len()..], [0; 7], "pages come zeroed");
+}
+
+#[test]
+#[should_panic(expected = "outside a run")]
+fn bytes_beyond_a_run_are_refused() {
+    let world = World::new();
+    let mut run = ReadablePages::new(&*world, DOM0, 2).expect("there is memory");
+    run.bytes_mut(1, PAGE_SIZE + 1);
+}
+
+#[test]
+fn of_a_run_only_the_page_still_mapped_is_leaked() {
+    let world = World::new();
+    let run = ReadablePages::new(&*world, DOM0, 4).expect("there is memory");
+    let mapped = world.peer(DOM0).map(run.gref(2).raw(), Access::ReadOnly).expect("granted");
+    drop(run);
+    assert_eq!((world.pages_in_use(), world.grants_in_use()), (1, 1));
+    drop(mapped);
+}
+
+#[test]
+fn a_run_that_can_not_be_granted_whole_loses_no_page() {
+    let world = World::new();
+    for limit in 0..4 {
+        world.limit_grants(Some(limit));
+        let refused = ReadablePages::new(&*world, DOM0, 4);
+        assert_eq!(refused.err(), Some(GrantError::TableFull(limit as u32)));
+        assert_eq!((world.pages_in_use(), world.grants_in_use()), (0, 0));
+    }
+    world.limit_grants(None);
+    world.limit_pages(Some(3));
+    assert_eq!(ReadablePages::new(&*world, DOM0, 4).err(), Some(GrantError::OutOfMemory));
 }

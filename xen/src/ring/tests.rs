@@ -159,3 +159,30 @@ fn random_words_from_the_peer_never_leave_the_ring() {
         assert!(front.in_flight() <= allowed);
     }
 }
+
+#[test]
+fn a_front_end_that_waits_for_many_answers_is_told_of_the_last_of_them_only() {
+    let world = World::new();
+    for start in [0, u32::MAX - 3] {
+        let (mut front, mut back) = pair(&world, start);
+        for id in 0..10 {
+            front.push(request(id)).expect("room");
+        }
+        let _ = front.publish();
+        assert!(!front.arm_after(6));
+        for answered in 1..=10 {
+            let id = back.pop().expect("honest").expect("ten were sent").id;
+            back.push(TxResponse { id, status: 0 }).expect("room");
+            assert_eq!(back.publish() == Doorbell::Ring, answered == 6);
+        }
+        assert!(front.arm_after(6), "they are there already");
+        while front.pop().expect("honest").is_some() {}
+        assert!(!front.arm_after(6), "none is under way: the next is waited for");
+        front.push(request(0)).expect("room");
+        let _ = front.publish();
+        assert!(back.pop().expect("honest").is_some());
+        back.push(TxResponse::default()).expect("room");
+        assert_eq!(back.publish(), Doorbell::Ring);
+        assert!(front.pop().expect("honest").is_some());
+    }
+}
