@@ -237,6 +237,8 @@ constants! {
         OP_DISCARD = "BLKIF_OP_DISCARD",
         OP_INDIRECT = "BLKIF_OP_INDIRECT",
         MAX_SEGMENTS_PER_REQUEST = "BLKIF_MAX_SEGMENTS_PER_REQUEST",
+        MAX_INDIRECT_PAGES_PER_REQUEST = "BLKIF_MAX_INDIRECT_PAGES_PER_REQUEST",
+        DISCARD_SECURE = "BLKIF_DISCARD_SECURE",
         RSP_OKAY = "BLKIF_RSP_OKAY",
         RSP_ERROR = "BLKIF_RSP_ERROR",
         RSP_EOPNOTSUPP = "BLKIF_RSP_EOPNOTSUPP",
@@ -380,6 +382,8 @@ structures! {
     io::blkif {
         Segment = "struct blkif_request_segment" { gref, first_sect, last_sect }
         Request = "struct blkif_request" { operation, nr_segments, handle, id, sector_number, seg }
+        IndirectRequest = "struct blkif_request_indirect" { operation, indirect_op, nr_segments, id, sector_number, handle, indirect_grefs }
+        DiscardRequest = "struct blkif_request_discard" { operation, flag, handle, id, sector_number, nr_sectors }
         Response = "struct blkif_response" { id, operation, status }
     }
     io::netif {

@@ -8,6 +8,7 @@
 //! - [`readable`]: [`ReadablePages`], a run of pages that a peer may only read, so that we may write it in place;
 //! - [`memory`]: [`SharedMemory`], the only way to look into a page that a peer can write: whole copies and atomics;
 //! - [`ring`]: [`Front`] and [`Back`], both ends of `io/ring.h`; [`byte_ring`]: the rings of console and XenStore;
+//! - [`scatter`]: [`Scattered`], a ring's memory of several pages;
 //! - [`port`]: [`EventPort`], an event channel that closes itself.
 #![cfg_attr(not(any(test, feature = "fake")), no_std)]
 #![expect(unsafe_code, reason = "shared memory and the promises of the seams are what this crate is about")]
@@ -23,6 +24,7 @@ pub mod page;
 pub mod port;
 pub mod readable;
 pub mod ring;
+pub mod scatter;
 pub mod seam;
 pub mod xenbus;
 
@@ -33,6 +35,7 @@ pub use page::{OwnPage, SharedPage};
 pub use port::EventPort;
 pub use readable::ReadablePages;
 pub use ring::{Back, Doorbell, Front};
+pub use scatter::{RingMemory, Scattered};
 pub use seam::{
     Access, Clock, EventError, EventSeq, Events, GrantError, Grants, OutOfMemory, Platform, StillMapped, Wake,
 };

@@ -46,6 +46,12 @@ unsafe impl Slot for blkif::Request {}
 // SAFETY: as above.
 unsafe impl Slot for blkif::Response {}
 // SAFETY: as above.
+unsafe impl Slot for blkif::IndirectRequest {}
+// SAFETY: as above.
+unsafe impl Slot for blkif::DiscardRequest {}
+// SAFETY: as above.
+unsafe impl Slot for blkif::Segment {}
+// SAFETY: as above.
 unsafe impl Slot for xs_wire::SockMsg {}
 // SAFETY: an integer.
 unsafe impl Slot for u64 {}

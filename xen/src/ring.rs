@@ -9,7 +9,7 @@ use core::sync::atomic::{Ordering, fence};
 use xen_sys::io::ring::{HEADER_LEN, REQ_EVENT, REQ_PROD, RSP_EVENT, RSP_PROD};
 
 use crate::memory::Slot;
-use crate::{PeerMisbehaved, SharedMemory};
+use crate::{PeerMisbehaved, RingMemory};
 
 /// Whether the peer asked to be told about what was published.
 #[must_use = "a peer that is not notified may sleep for ever"]
@@ -54,7 +54,7 @@ pub struct Front<M, Req, Rsp> {
     slots: PhantomData<(Req, Rsp)>,
 }
 
-impl<M: SharedMemory, Req: Slot, Rsp: Slot> Front<M, Req, Rsp> {
+impl<M: RingMemory, Req: Slot, Rsp: Slot> Front<M, Req, Rsp> {
     /// Initialises the shared indices. The peer must not have mapped the memory yet.
     pub fn new(memory: M) -> Self {
         Self::starting_at(memory, 0)
@@ -171,7 +171,7 @@ pub struct Back<M, Req, Rsp> {
     slots: PhantomData<(Req, Rsp)>,
 }
 
-impl<M: SharedMemory, Req: Slot, Rsp: Slot> Back<M, Req, Rsp> {
+impl<M: RingMemory, Req: Slot, Rsp: Slot> Back<M, Req, Rsp> {
     /// Attaches to a ring that its front end has initialised.
     pub fn new(memory: M) -> Self {
         let index = memory.load_u32(RSP_PROD);
