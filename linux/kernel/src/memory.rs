@@ -111,14 +111,14 @@ impl Duration {
     }
 }
 
-/// A thread needs a page and there is none: its process is killed.
+/// A thread needs a page and there is none, or its page tables are broken: its process is killed.
 pub fn out_of_memory(task: &Task) {
-    let resident = task.space().totals().resident * 4;
-    log::error!(
-        "out of memory: killing {} (process {}, {resident} KiB resident)",
-        task.thread.comm(),
-        task.process().pid()
-    );
+    let (resident, broken) = (task.space().totals().resident * 4, task.space().broken());
+    let (comm, pid) = (task.thread.comm(), task.process().pid());
+    match broken {
+        None => log::error!("out of memory: killing {comm} (process {pid}, {resident} KiB resident)"),
+        Some(broken) => log::error!("{broken}: killing {comm} (process {pid}, {resident} KiB resident)"),
+    }
     if let Ok(kill) = linux_task::signal::Signal::new(9) {
         exit::begin(task.process(), WaitStatus::Killed(kill));
     }

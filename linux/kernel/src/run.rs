@@ -28,8 +28,12 @@ pub fn user(mut task: Task) {
             continue;
         }
         let space = task.space().clone();
-        let exit = space.with_tables(|tables| task.context.enter(tables.user_tables()));
+        let exit = space.enter(&mut task.context);
         drop(space);
+        let Ok(exit) = exit else {
+            crate::memory::out_of_memory(&task);
+            continue;
+        };
         if exit == Exit::Event {
             // Most likely the timer's: a look at the clock, so that the time counts for who used it.
             minios::time::now_ns();

@@ -4,9 +4,9 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use linux_base::Result;
+use linux_base::{Errno, Result};
 
-use crate::{Entry, Frame, PageTables, Rights};
+use crate::{Broken, Entry, Frame, PageTables, Rights};
 
 type Change = Option<(usize, Rights)>;
 
@@ -15,12 +15,63 @@ pub struct FakeTables {
     entries: BTreeMap<u64, (usize, Rights)>,
     collected: Vec<(u64, Change)>,
     commits: usize,
+    /// Changes that are made before one is refused.
+    accepted: usize,
+    broken: Option<Broken>,
 }
 
 impl FakeTables {
     /// How often something was changed: each would be a hypercall.
     pub fn commits(&self) -> usize {
         self.commits
+    }
+
+    /// Makes the tables break by the change after so many.
+    pub fn refuse_after(&mut self, changes: usize) {
+        self.accepted = changes;
+    }
+
+    fn usable(&self) -> Result<()> {
+        if self.broken.is_none() { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// Makes the changes that were collected, in order, as far as they are accepted. The others come to nothing, and with them
+    /// the references that they were to hold.
+    fn make(&mut self) -> Result<()> {
+        if self.collected.is_empty() {
+            return self.usable();
+        }
+        self.commits += 1;
+        for (address, change) in core::mem::take(&mut self.collected) {
+            if self.broken.is_some() || self.accepted == 0 {
+                self.broken = Some(Broken::Refused);
+                continue;
+            }
+            self.accepted -= 1;
+            match change {
+                Some(mapped) => self.entries.insert(address, mapped),
+                None => self.entries.remove(&address),
+            };
+        }
+        self.usable()
+    }
+
+    /// Takes all entries of a range out, and hands over those that are surely gone.
+    fn empty(&mut self, start: u64, end: u64, gone: &mut dyn FnMut(u64, Frame)) {
+        if self.make().is_err() {
+            return;
+        }
+        let old = self.range(start, end);
+        for (address, _) in &old {
+            self.collect(*address, None);
+        }
+        if self.make().is_err() {
+            return;
+        }
+        for (address, entry) in old {
+            // SAFETY: the entry held this reference and is gone.
+            gone(address, unsafe { Frame::from_number(entry.number) });
+        }
     }
 
     fn collect(&mut self, address: u64, change: Change) {
@@ -46,7 +97,17 @@ fn entry(number: usize, rights: Rights) -> Entry {
 
 impl PageTables for FakeTables {
     fn new() -> Result<Self> {
-        Ok(Self { entries: BTreeMap::new(), collected: Vec::new(), commits: 0 })
+        Ok(Self {
+            entries: BTreeMap::new(),
+            collected: Vec::new(),
+            commits: 0,
+            accepted: usize::MAX,
+            broken: None,
+        })
+    }
+
+    fn broken(&self) -> Option<Broken> {
+        self.broken
     }
 
     fn entry(&self, address: u64) -> Option<Entry> {
@@ -55,22 +116,27 @@ impl PageTables for FakeTables {
     }
 
     fn set(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()> {
+        self.usable()?;
         assert!(!self.entries.contains_key(&address), "{address:#x} is mapped");
         self.collect(address, Some((frame.into_number(), rights)));
         Ok(())
     }
 
-    fn replace(&mut self, address: u64, frame: Frame, rights: Rights) -> Option<Frame> {
-        let old = self.entry(address)?.number;
+    fn replace(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()> {
+        self.usable()?;
+        let old = self.entry(address).ok_or(Errno::ENOMEM)?.number;
         self.collect(address, Some((frame.into_number(), rights)));
+        self.commit()?;
         // SAFETY: the entry held this reference and is overwritten.
-        Some(unsafe { Frame::from_number(old) })
+        drop(unsafe { Frame::from_number(old) });
+        Ok(())
     }
 
     fn take(&mut self, address: u64) -> Option<Frame> {
+        self.usable().ok()?;
         let old = self.entry(address)?.number;
         self.collect(address, None);
-        // SAFETY: as in `replace`.
+        // SAFETY: the entry held this reference and is to go.
         Some(unsafe { Frame::from_number(old) })
     }
 
@@ -83,29 +149,25 @@ impl PageTables for FakeTables {
         }
     }
 
-    fn protect(&mut self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry) -> Rights) {
+    fn protect(&mut self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry) -> Rights) -> Result<()> {
+        self.usable()?;
         for (address, old) in self.range(start, end) {
             let rights = each(address, old);
             if rights != old.rights {
                 self.collect(address, Some((old.number, rights)));
             }
         }
+        self.commit()
     }
 
     fn clear(&mut self, start: u64, end: u64, gone: &mut dyn FnMut(u64, Frame)) {
-        self.commit();
-        let old = self.range(start, end);
-        for (address, _) in &old {
-            self.collect(*address, None);
-        }
-        self.commit();
-        for (address, entry) in old {
-            // SAFETY: the entry held this reference and is gone.
-            gone(address, unsafe { Frame::from_number(entry.number) });
+        if self.broken.is_none() {
+            self.empty(start, end, gone);
         }
     }
 
     fn fork(&mut self, ranges: &[Range<u64>], each: &mut dyn FnMut(u64, Entry)) -> Result<Self> {
+        self.usable()?;
         let mut child = Self::new()?;
         for range in ranges {
             for (address, entry) in self.range(range.start, range.end) {
@@ -119,22 +181,13 @@ impl PageTables for FakeTables {
                 each(address, entry);
             }
         }
-        child.commit();
-        self.commit();
+        child.commit()?;
+        self.commit()?;
         Ok(child)
     }
 
-    fn commit(&mut self) {
-        if self.collected.is_empty() {
-            return;
-        }
-        self.commits += 1;
-        for (address, change) in core::mem::take(&mut self.collected) {
-            match change {
-                Some(mapped) => self.entries.insert(address, mapped),
-                None => self.entries.remove(&address),
-            };
-        }
+    fn commit(&mut self) -> Result<()> {
+        self.make()
     }
 
     fn table_pages(&self) -> usize {
@@ -144,6 +197,8 @@ impl PageTables for FakeTables {
 
 impl Drop for FakeTables {
     fn drop(&mut self) {
-        self.clear(0, crate::USER_END, &mut |_, frame| drop(frame));
+        // What was refused before is not now: all that is left is taken out.
+        (self.accepted, self.broken) = (usize::MAX, None);
+        self.empty(0, crate::USER_END, &mut |_, frame| drop(frame));
     }
 }

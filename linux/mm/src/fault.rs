@@ -139,6 +139,9 @@ impl State {
         ready: Option<&Ready>,
         ahead: u64,
     ) -> Result<(), Missing> {
+        if self.tables.broken().is_some() {
+            return Err(Missing::Refused(FaultOutcome::OutOfMemory));
+        }
         let page = address & !(PAGE - 1);
         let start = self.accessible(address, access)?;
         let Some(area) = self.areas.get(&start) else { return Err(not_mapped()) };
@@ -157,7 +160,7 @@ impl State {
             let writable = rights.write;
             self.totals.resident -= 1;
             self.install(page, frame, rights)?;
-            self.tables.commit();
+            self.tables.commit()?;
             return if access == Access::Write && !writable {
                 self.fault(address, access, effort, ready, ahead)
             } else {
@@ -235,12 +238,11 @@ impl State {
             }
             let done = Frame::zeroed().and_then(|frame| self.install(address, frame, rights));
             if let Err(errno) = done {
-                self.tables.commit();
+                self.tables.commit()?;
                 return if address == page { Err(errno.into()) } else { Ok(()) };
             }
         }
-        self.tables.commit();
-        Ok(())
+        Ok(self.tables.commit()?)
     }
 
     /// Maps the page of zeroes, to be read.
@@ -255,13 +257,12 @@ impl State {
             if !is_there {
                 let done = self.install(address, zero_frame()?.clone(), rights);
                 if let Err(errno) = done {
-                    self.tables.commit();
+                    self.tables.commit()?;
                     return Err(errno.into());
                 }
             }
         }
-        self.tables.commit();
-        Ok(())
+        Ok(self.tables.commit()?)
     }
 
     /// Makes a private page that is mapped read-only writable: a copy, unless nobody else has it.
@@ -270,9 +271,7 @@ impl State {
         area.flags |= AreaFlags::TOUCHED;
         let rights = area.full_rights();
         if crate::frame::references(number) == 1 {
-            self.tables.protect(page, page + PAGE, &mut |_, _| rights);
-            self.tables.commit();
-            return Ok(());
+            return Ok(self.tables.protect(page, page + PAGE, &mut |_, _| rights)?);
         }
         let is_zero = Some(number) == zero_number();
         // SAFETY: the entry holds a reference.
@@ -281,16 +280,13 @@ impl State {
         if is_zero {
             self.totals.add_resident();
         }
-        self.swap(page, fresh, rights);
-        Ok(())
+        self.swap(page, fresh, rights)
     }
 
     /// Maps another page in place of the one that is mapped.
-    fn swap(&mut self, page: u64, frame: Frame, rights: crate::Rights) {
+    fn swap(&mut self, page: u64, frame: Frame, rights: crate::Rights) -> Result<(), Missing> {
         self.translations.forget();
-        let old = self.tables.replace(page, frame, rights);
-        self.tables.commit();
-        drop(old);
+        Ok(self.tables.replace(page, frame, rights)?)
     }
 
     /// Maps a page of an object for writes that all are to see.
@@ -309,16 +305,14 @@ impl State {
         let rights = area.full_rights();
         match self.tables.entry(page) {
             Some(entry) if entry.number == frame.number() => {
-                self.tables.protect(page, page + PAGE, &mut |_, _| rights);
-                self.tables.commit();
+                Ok(self.tables.protect(page, page + PAGE, &mut |_, _| rights)?)
             }
             Some(_) => self.swap(page, frame, rights),
             None => {
                 self.install(page, frame, rights)?;
-                self.tables.commit();
+                Ok(self.tables.commit()?)
             }
         }
-        Ok(())
     }
 
     /// Maps a page of an object, and those around it that are at hand; or a copy of it when it is to be written privately.
@@ -343,8 +337,7 @@ impl State {
             // A page that its pager does not keep needs no copy.
             let frame = if frame.is_unique() { frame } else { frame.copy()? };
             self.install(page, frame, rights)?;
-            self.tables.commit();
-            return Ok(());
+            return Ok(self.tables.commit()?);
         }
         crate::ensure_room()?;
         let (rights, end) = (area.read_rights(), area.end);
@@ -367,8 +360,7 @@ impl State {
                 }
             }
         }
-        self.tables.commit();
-        Ok(())
+        Ok(self.tables.commit()?)
     }
 }
 

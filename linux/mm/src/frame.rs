@@ -307,10 +307,11 @@ mod backend {
     }
 
     pub fn alloc() -> Option<NonNull<u8>> {
-        #[cfg(test)]
-        super::tests::took();
         // SAFETY: the layout has a size.
-        NonNull::new(unsafe { allocate(layout()) })
+        let page = NonNull::new(unsafe { allocate(layout()) });
+        #[cfg(test)]
+        page.inspect(|page| super::tests::took(number(*page)));
+        page
     }
 
     pub fn free_pages() -> usize {
@@ -327,7 +328,7 @@ mod backend {
 
     pub unsafe fn free(page: NonNull<u8>) {
         #[cfg(test)]
-        super::tests::gave();
+        super::tests::gave(number(page));
         // SAFETY: promised by the caller; it came from `alloc`.
         unsafe { dealloc(page.as_ptr(), layout()) }
     }
@@ -349,34 +350,40 @@ mod backend {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use core::cell::Cell;
+    use alloc::collections::BTreeSet;
+    use core::cell::{Cell, RefCell};
     use linux_base::io::{SliceSink, SliceSource};
 
     std::thread_local! {
-        static LIVE: Cell<usize> = const { Cell::new(0) };
+        static LIVE: RefCell<BTreeSet<usize>> = const { RefCell::new(BTreeSet::new()) };
         static TOTAL: Cell<usize> = const { Cell::new(usize::MAX) };
     }
 
-    pub fn took() {
-        LIVE.set(LIVE.get() + 1);
+    pub fn took(number: usize) {
+        assert!(LIVE.with_borrow_mut(|live| live.insert(number)));
     }
 
-    pub fn gave() {
-        LIVE.set(LIVE.get() - 1);
+    pub fn gave(number: usize) {
+        assert!(LIVE.with_borrow_mut(|live| live.remove(&number)), "a page is freed twice");
     }
 
     pub fn left() -> usize {
-        TOTAL.get().saturating_sub(LIVE.get())
+        TOTAL.get().saturating_sub(live())
     }
 
     /// Pages that this thread has.
     pub fn live() -> usize {
-        LIVE.get()
+        LIVE.with_borrow(BTreeSet::len)
+    }
+
+    /// Their numbers.
+    pub fn live_numbers() -> BTreeSet<usize> {
+        LIVE.with_borrow(BTreeSet::clone)
     }
 
     /// Lets this thread have so many pages more before it meets the reserve.
     pub fn limit(pages: usize) {
-        TOTAL.set(LIVE.get().saturating_add(pages).saturating_add(reserve()));
+        TOTAL.set(live().saturating_add(pages).saturating_add(reserve()));
     }
 
     #[test]

@@ -5,30 +5,23 @@ use core::ops::Range;
 use linux_base::{Errno, Result};
 use minios::memory::Pfn;
 use minios::memory::paging::MapError;
-use minios::user::{self, Context, Exit, Fork, Leaf, Prot, UserTables};
+use minios::user::{Context, Exit, Fork, Leaf, Prot, UserTables};
 
-use crate::space::PAGE;
-use crate::{AddressSpace, Entry, Frame, PageTables, Rights, USER_END};
+use crate::{AddressSpace, Broken, Entry, Frame, PageTables, Rights, USER_END};
 
 /// Page tables that Xen knows.
-pub struct GuestTables(UserTables);
-
-impl AddressSpace {
-    /// Runs user code on these tables until it comes back. When events were pending, other threads may have run: it comes back with
-    /// [`Exit::Event`] then, without having been in user mode.
-    pub fn run(&self, context: &mut Context) -> Exit {
-        // Not under the lock: one of the others may be of this process.
-        if user::settle() {
-            return Exit::Event;
-        }
-        self.with_tables(|tables| context.enter(&tables.0))
-    }
+pub struct GuestTables {
+    tables: UserTables,
+    broken: Option<Broken>,
 }
 
-impl GuestTables {
-    /// The tables themselves.
-    pub fn user_tables(&self) -> &UserTables {
-        &self.0
+impl AddressSpace {
+    /// Enters user mode on these tables, until it comes back. No other thread runs before.
+    pub fn enter(&self, context: &mut Context) -> core::result::Result<Exit, Broken> {
+        self.with_tables(|tables| match tables.broken {
+            None => Ok(context.enter(&tables.tables)),
+            Some(broken) => Err(broken),
+        })
     }
 }
 
@@ -43,75 +36,105 @@ fn entry(leaf: Leaf) -> Entry {
     Entry { number: leaf.pfn.0, rights, dirty: leaf.dirty }
 }
 
-/// That Xen refuses an update of ours is a bug: nothing can be said about what is mapped then.
-fn errno(error: MapError) -> Errno {
+fn broken(error: MapError) -> Broken {
     match error {
-        MapError::OutOfMemory => Errno::ENOMEM,
-        MapError::Refused(_) => panic!("page tables of a process: {error}"),
+        MapError::OutOfMemory => Broken::OutOfMemory,
+        MapError::Refused(_) => Broken::Refused,
     }
 }
 
-/// Does something that must not fail to a range. It needs memory for lists; when there is not enough, it is done by parts.
-fn in_parts(range: Range<u64>, run: &mut dyn FnMut(Range<u64>) -> core::result::Result<(), MapError>) {
-    let Err(error) = run(range.clone()).map_err(errno) else { return };
-    let pages = (range.end - range.start) / PAGE;
-    assert!(pages > 1, "page tables of a process: {error} for the change of one page");
-    let middle = range.start + pages / 2 * PAGE;
-    in_parts(range.start..middle, run);
-    in_parts(middle..range.end, run);
+impl GuestTables {
+    /// Nothing can be said about what is mapped when a change has failed, unless there was no table for it.
+    fn check<T>(&mut self, done: core::result::Result<T, MapError>) -> Result<T> {
+        done.map_err(|error| {
+            log::error!("page tables of a process: {error}");
+            self.broken = Some(broken(error));
+            Errno::ENOMEM
+        })
+    }
+
+    /// As [`GuestTables::check`] for what takes memory before anything is changed: that may be missing.
+    fn check_room<T>(&mut self, done: core::result::Result<T, MapError>) -> Result<T> {
+        match done {
+            Err(MapError::OutOfMemory) => Err(Errno::ENOMEM),
+            done => self.check(done),
+        }
+    }
+
+    fn usable(&self) -> Result<()> {
+        if self.broken.is_none() { Ok(()) } else { Err(Errno::ENOMEM) }
+    }
+
+    fn clear_range(&mut self, range: Range<u64>, gone: &mut dyn FnMut(u64, Frame)) {
+        let done = self.tables.clear_range(range, &mut |address, pfn| {
+            // SAFETY: the entry held this reference and is gone.
+            gone(address, unsafe { Frame::from_number(pfn.0) });
+        });
+        // Who clears has no way to fail: that nobody uses what is left is seen to where user mode is entered.
+        let _ = self.check(done);
+    }
 }
 
 impl PageTables for GuestTables {
     fn new() -> Result<Self> {
-        UserTables::new().map(Self).map_err(errno)
+        let tables = UserTables::new().map_err(|_| Errno::ENOMEM)?;
+        Ok(Self { tables, broken: None })
+    }
+
+    fn broken(&self) -> Option<Broken> {
+        self.broken
     }
 
     fn entry(&self, address: u64) -> Option<Entry> {
-        self.0.entry(address).map(entry)
+        self.tables.entry(address).map(entry)
     }
 
     fn set(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()> {
+        self.usable()?;
         // SAFETY: a frame belongs to user programs, and the entry keeps a reference.
-        unsafe { self.0.set(address, Some((Pfn(frame.number()), rights.prot()))) }.map_err(errno)?;
+        let done = unsafe { self.tables.set(address, Some((Pfn(frame.number()), rights.prot()))) };
+        self.check_room(done)?;
         frame.into_number();
         Ok(())
     }
 
-    fn replace(&mut self, address: u64, frame: Frame, rights: Rights) -> Option<Frame> {
-        let old = self.0.entry(address)?;
-        self.set(address, frame, rights).ok()?;
+    fn replace(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()> {
+        let old = self.tables.entry(address).ok_or(Errno::ENOMEM)?;
+        self.set(address, frame, rights)?;
+        self.commit()?;
         // SAFETY: the entry held this reference and is overwritten.
-        Some(unsafe { Frame::from_number(old.pfn.0) })
+        drop(unsafe { Frame::from_number(old.pfn.0) });
+        Ok(())
     }
 
     fn take(&mut self, address: u64) -> Option<Frame> {
-        let old = self.0.entry(address)?;
+        self.usable().ok()?;
+        let old = self.tables.entry(address)?;
         // SAFETY: nothing becomes user mode's by unmapping.
-        unsafe { self.0.set(address, None) }.map_err(errno).ok()?;
-        // SAFETY: as in `replace`.
+        let done = unsafe { self.tables.set(address, None) };
+        self.check(done).ok()?;
+        // SAFETY: the entry held this reference and is to go.
         Some(unsafe { Frame::from_number(old.pfn.0) })
     }
 
     fn visit(&self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry)) {
-        self.0.visit(start..end, &mut |address, leaf| each(address, entry(leaf)));
+        self.tables.visit(start..end, &mut |address, leaf| each(address, entry(leaf)));
     }
 
-    fn protect(&mut self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry) -> Rights) {
-        in_parts(start..end, &mut |part| {
-            self.0.protect(part, &mut |address, leaf| each(address, entry(leaf)).prot())
-        });
+    fn protect(&mut self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry) -> Rights) -> Result<()> {
+        self.usable()?;
+        let done = self.tables.protect(start..end, &mut |address, leaf| each(address, entry(leaf)).prot());
+        self.check(done)
     }
 
     fn clear(&mut self, start: u64, end: u64, gone: &mut dyn FnMut(u64, Frame)) {
-        in_parts(start..end, &mut |part| {
-            self.0.clear_range(part, &mut |address, pfn| {
-                // SAFETY: the entry held this reference and is gone.
-                gone(address, unsafe { Frame::from_number(pfn.0) });
-            })
-        });
+        if self.broken.is_none() {
+            self.clear_range(start..end, gone);
+        }
     }
 
     fn fork(&mut self, ranges: &[Range<u64>], each: &mut dyn FnMut(u64, Entry)) -> Result<Self> {
+        self.usable()?;
         let mut shared = 0;
         let mut decide = |address, leaf: Leaf| {
             // SAFETY: the entry holds a reference; the child's gets this one.
@@ -121,11 +144,11 @@ impl PageTables for GuestTables {
             Fork::Protect
         };
         // SAFETY: what the parent's entries map may be user mode's, and the child's entries hold references too.
-        let child = unsafe { self.0.fork_copy(ranges.iter().cloned(), &mut decide) };
-        child.map(Self).map_err(|error| {
+        let child = unsafe { self.tables.fork_copy(ranges.iter().cloned(), &mut decide) };
+        if matches!(child, Err(MapError::OutOfMemory)) {
             // The child was never there: the references for it go, in the same order.
             for range in ranges {
-                self.0.visit(range.clone(), &mut |_, leaf| {
+                self.tables.visit(range.clone(), &mut |_, leaf| {
                     if shared > 0 {
                         shared -= 1;
                         // SAFETY: taken above for an entry that is not there.
@@ -133,23 +156,24 @@ impl PageTables for GuestTables {
                     }
                 });
             }
-            errno(error)
-        })
+        }
+        self.check_room(child).map(|tables| Self { tables, broken: None })
     }
 
-    fn commit(&mut self) {
-        if let Err(error) = self.0.commit().map_err(errno) {
-            panic!("page tables of a process: {error} for an update");
-        }
+    fn commit(&mut self) -> Result<()> {
+        self.usable()?;
+        let done = self.tables.commit();
+        self.check(done)
     }
 
     fn table_pages(&self) -> usize {
-        self.0.count_tables()
+        self.tables.count_tables()
     }
 }
 
 impl Drop for GuestTables {
     fn drop(&mut self) {
-        self.clear(0, USER_END, &mut |_, frame| drop(frame));
+        // Also of broken tables, as far as it goes: it takes no memory.
+        self.clear_range(0..USER_END, &mut |_, frame| drop(frame));
     }
 }

@@ -57,7 +57,7 @@ pub use pager::Pager;
 pub use report::{AreaInfo, Totals};
 pub use shared::SharedMemory;
 pub use space::{AddressSpace, Layout, Limits, Randomize, USER_END};
-pub use tables::{Entry, PageTables, Rights};
+pub use tables::{Broken, Entry, PageTables, Rights};
 
 #[cfg(test)]
 mod tests;

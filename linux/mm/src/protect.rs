@@ -67,35 +67,36 @@ impl State {
             if splits > 0 || hidden > 0 {
                 crate::frame::ensure_free(hidden as usize)?;
             }
-            self.protect_within(at, stop, prot, removed);
+            self.protect_within(at, stop, prot, removed)?;
             at = stop;
         }
         Ok(())
     }
 
     /// Changes a range that lies in one area.
-    fn protect_within(&mut self, start: u64, end: u64, prot: Prot, removed: &mut Removed) {
+    fn protect_within(&mut self, start: u64, end: u64, prot: Prot, removed: &mut Removed) -> Result<()> {
         self.split_at(start);
         self.split_at(end);
-        let Some(area) = self.areas.get_mut(&start) else { return };
+        let Some(area) = self.areas.get_mut(&start) else { return Ok(()) };
         self.totals.remove(area);
         area.prot = prot;
         self.totals.add(area);
         let (full, read, is_shared) = (area.full_rights(), area.read_rights(), area.is_shared());
         self.translations.forget();
-        if prot.is_empty() {
+        let done = if prot.is_empty() {
             self.hide(start, end, is_shared);
+            Ok(())
         } else {
             self.tables.protect(start, end, &mut |_, entry| {
                 // What is written for the first time, or is somebody else's as well, is to fault once more.
                 let keeps =
                     if is_shared { entry.rights.write } else { crate::frame::references(entry.number) == 1 };
                 if keeps { full } else { read }
-            });
-            self.tables.commit();
-        }
+            })
+        };
         self.merge_at(start, removed);
         self.merge_at(end, removed);
+        done
     }
 
     /// Unmaps the pages of a range; those that nobody else has are kept aside.

@@ -142,30 +142,9 @@ impl State {
         self.translations.forget();
         let mut at = start;
         while at < end {
-            let mut batch = [(0u64, crate::Rights::default()); MOVED_AT_ONCE];
-            let mut count = 0;
-            let mut next = end;
-            let chunk_end = end.min(at.saturating_add(MOVED_AT_ONCE as u64 * PAGE));
-            self.tables.visit(at, chunk_end, &mut |address, entry| {
-                if let Some(slot) = batch.get_mut(count) {
-                    *slot = (address, entry.rights);
-                    count += 1;
-                }
-            });
-            next = next.min(chunk_end);
-            for (address, rights) in batch.iter().take(count) {
-                let Some(frame) = self.tables.take(*address) else { continue };
-                let moved = frame.clone();
-                let result = self.tables.set(*address - start + target, moved, *rights);
-                if let Err(errno) = result {
-                    self.hidden.insert(*address, frame);
-                    self.tables.commit();
-                    self.move_back(start, *address, target);
-                    return Err(errno);
-                }
-                drop(frame);
-            }
-            self.tables.commit();
+            let next = end.min(at.saturating_add(MOVED_AT_ONCE as u64 * PAGE));
+            self.move_few(at, next, target + (at - start))
+                .inspect_err(|_| self.move_back(start, at, target))?;
             at = next;
         }
         let hidden: alloc::vec::Vec<u64> =
@@ -176,6 +155,41 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Moves the pages of a range that has no more than [`MOVED_AT_ONCE`].
+    fn move_few(&mut self, start: u64, end: u64, target: u64) -> Result<()> {
+        let mut found = [(0u64, crate::Rights::default()); MOVED_AT_ONCE];
+        let mut count = 0;
+        self.tables.visit(start, end, &mut |address, entry| {
+            if let Some(slot) = found.get_mut(count) {
+                *slot = (address, entry.rights);
+                count += 1;
+            }
+        });
+        // Both entries have a reference until the change is made.
+        let mut taken = [const { None }; MOVED_AT_ONCE];
+        let mut result = Ok(());
+        let mut failed_at = end;
+        for ((address, rights), taken) in found.iter().take(count).zip(&mut taken) {
+            let Some(frame) = self.tables.take(*address) else { continue };
+            result = self.tables.set(*address - start + target, frame.clone(), *rights);
+            *taken = Some(frame);
+            if result.is_err() {
+                failed_at = *address;
+                break;
+            }
+        }
+        if let Err(errno) = self.tables.commit() {
+            // Which of the entries are there nobody knows.
+            core::mem::forget(taken);
+            return Err(errno);
+        }
+        if result.is_err() {
+            self.hidden.extend(taken.into_iter().flatten().last().map(|frame| (failed_at, frame)));
+            self.move_back(start, failed_at, target);
+        }
+        result
     }
 
     /// Undoes a part of [`State::move_pages`]: the pages are kept aside, which needs no table.

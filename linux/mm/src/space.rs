@@ -10,7 +10,7 @@ use spin::Once;
 
 use crate::area::{Area, AreaFlags};
 use crate::copy::Translations;
-use crate::{Frame, Name, PAGE_SIZE, PageTables, Prot, Rights, Tables, Totals};
+use crate::{Broken, Frame, Name, PAGE_SIZE, PageTables, Prot, Rights, Tables, Totals};
 
 /// User addresses lie below.
 pub const USER_END: u64 = 0x0000_7fff_ffff_f000;
@@ -176,6 +176,11 @@ impl AddressSpace {
         let result = state.rename(start, end, &name, &mut removed);
         drop(state);
         result
+    }
+
+    /// Why user mode must not run here any more, if so: the process is to be killed.
+    pub fn broken(&self) -> Option<Broken> {
+        self.state.lock().tables.broken()
     }
 
     /// Lends the page tables, to have the processor use them. The lock is held meanwhile.

@@ -6,6 +6,24 @@ use linux_base::Result;
 
 use crate::Frame;
 
+/// Why page tables are of no use any more: a change was not made, or only a part of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Broken {
+    /// There was no memory to make it.
+    OutOfMemory,
+    /// The hypervisor refused it.
+    Refused,
+}
+
+impl core::fmt::Display for Broken {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::OutOfMemory => "there is no memory for a change of its page tables",
+            Self::Refused => "Xen refuses a change of its page tables",
+        })
+    }
+}
+
 /// What an entry allows beside reading.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rights {
@@ -31,6 +49,10 @@ pub struct Entry {
 /// Changes are collected and reach the processor with [`PageTables::commit`] at the latest; each entry holds a reference to its
 /// page. What is collected for an address is not seen by [`PageTables::entry`] before the commit. Addresses are those of pages
 /// below [`crate::USER_END`]. Dropping the tables drops the references of all entries.
+///
+/// A change that fails for good makes the tables [`Broken`]: user mode must not run on them again, and nothing more is changed.
+/// Each entry that is still there has its reference; that of one that came or went by the change may be lost, and the page
+/// with it, so that no page is ever freed that somebody may reach.
 pub trait PageTables: Sized + Send {
     /// Empty tables; `ENOMEM`.
     fn new() -> Result<Self>;
@@ -38,30 +60,34 @@ pub trait PageTables: Sized + Send {
     /// The entry that maps a page.
     fn entry(&self, address: u64) -> Option<Entry>;
 
+    /// Why they are of no use any more, if so.
+    fn broken(&self) -> Option<Broken>;
+
     /// Maps a page where nothing is mapped. `ENOMEM` when there is no page for a table; the frame is dropped then.
     fn set(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()>;
 
-    /// Maps another page in place of the one that is mapped, and returns that; it is to be dropped after the commit.
-    fn replace(&mut self, address: u64, frame: Frame, rights: Rights) -> Option<Frame>;
+    /// Maps another page in place of the one that is mapped, which is dropped; it is committed. `ENOMEM` for broken tables.
+    fn replace(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()>;
 
-    /// Unmaps a page and returns it; it is to be dropped after the commit.
+    /// Unmaps a page and returns it; it is to be dropped after the commit, and forgotten if that fails.
     fn take(&mut self, address: u64) -> Option<Frame>;
 
     /// Calls `each` for the entries of a range, in order.
     fn visit(&self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry));
 
-    /// Gives the entries of a range other rights.
-    fn protect(&mut self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry) -> Rights);
+    /// Gives the entries of a range other rights; it is committed. `ENOMEM` for broken tables.
+    fn protect(&mut self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry) -> Rights) -> Result<()>;
 
-    /// Unmaps a range. `gone` is called for each page when the processor no longer knows of it; no commit is needed afterwards.
+    /// Unmaps a range, unless the tables break. `gone` is called for each page when the processor no longer knows of it; no commit
+    /// is needed afterwards.
     fn clear(&mut self, start: u64, end: u64, gone: &mut dyn FnMut(u64, Frame));
 
     /// Tables for a child with the pages of the ranges, for both without the right to write; it is committed on both sides. Calls
     /// `each` for the pages as they were. `ENOMEM` as for [`PageTables::set`]; some pages may have lost the right nevertheless.
     fn fork(&mut self, ranges: &[Range<u64>], each: &mut dyn FnMut(u64, Entry)) -> Result<Self>;
 
-    /// Does what was collected.
-    fn commit(&mut self);
+    /// Does what was collected; `ENOMEM` for broken tables.
+    fn commit(&mut self) -> Result<()>;
 
     /// How many pages the tables take themselves.
     fn table_pages(&self) -> usize;

@@ -137,9 +137,10 @@ impl Batch {
         // SAFETY: promised by the caller; the lists live until the end of this function.
         let done = unsafe { calls.issue() };
         self.discard();
-        // A process keeps no memory for the largest change it ever made.
-        if self.updates.capacity() > FULL {
-            self.updates.shrink_to(ROOM);
+        // A process keeps no memory for the largest change it ever made, unless there is none for a smaller list.
+        let mut small = Vec::new();
+        if self.updates.capacity() > FULL && small.try_reserve_exact(ROOM).is_ok() {
+            self.updates = small;
         }
         done
     }

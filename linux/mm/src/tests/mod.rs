@@ -2,6 +2,7 @@
 
 mod accounting;
 mod basic;
+mod broken;
 mod copies;
 mod faults;
 mod model;
