@@ -20,6 +20,8 @@ const PACKAGES: &[&str] = &[
     // Xen, its tools and a kernel.
     "linux-image-amd64", "xen-hypervisor-VERSION-amd64", "xen-utils-VERSION", "xen-utils-common", "xenstore-utils",
     "bridge-utils",
+    // The back end of consoles other than the first.
+    "qemu-system-xen",
     // The network, and what tests and measures it.
     "curl", "dnsmasq-base", "ethtool", "iperf3", "iproute2", "iptables", "iputils-ping", "netcat-openbsd", "nftables",
     "redis-tools", "socat", "tcpdump", "wrk",
