@@ -5,7 +5,8 @@
 //! when nobody reads it is dropped, counted, and the loss is told once there is room again: the guest never hangs.
 //!
 //! Output is text: a line feed becomes CR LF, as Linux's terminal layer and Mini-OS do it, because xenconsoled hands the
-//! bytes on as they are to a terminal in raw mode. A CR LF stays what it is. Input is raw: Enter arrives as CR.
+//! bytes on as they are to a terminal in raw mode. A CR LF stays what it is. Who has a terminal layer of its own, or sends
+//! what is no text, writes by [`Console::write_raw`]. Input is raw: Enter arrives as CR.
 //!
 //! A back end that lies about a ring index ends the console: output is then dropped silently, input is an error.
 #![cfg_attr(not(test), no_std)]
@@ -103,9 +104,12 @@ impl<P: Platform, M: SharedMemory> Console<P, M> {
         self.try_write(b"");
     }
 
-    /// Writes what there is room for now, and returns how much: for who keeps the rest itself.
-    pub fn write_some(&self, text: &[u8]) -> usize {
-        text.len() - self.try_write(text).len()
+    /// Writes bytes as they are, as far as there is room in the ring, and returns how many: for who keeps the rest itself.
+    pub fn write_raw(&self, bytes: &[u8]) -> usize {
+        let mut output = self.output.borrow_mut();
+        let count = output.write_raw(&self.memory, bytes);
+        self.tell(&mut output);
+        count
     }
 
     /// Calls `look`, pumps, and waits for an event that came since before the call: for a thread that reads, and has more to write.

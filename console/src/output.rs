@@ -130,19 +130,10 @@ impl Output {
         memory: &M,
         text: &'a [u8],
     ) -> Result<&'a [u8], PeerMisbehaved> {
-        self.check()?;
-        while !self.buffer.is_empty() {
-            let count = RING.write(memory, self.buffer.as_slices().0)?;
-            if count == 0 {
-                return Ok(text);
-            }
-            self.buffer.drain(..count);
-            self.note_moved();
-        }
-        if self.lost > 0 && !self.tell_loss(memory)? {
-            return Ok(text);
-        }
         let mut rest = text;
+        if !self.write_earlier(memory)? {
+            return Ok(rest);
+        }
         while !rest.is_empty() {
             // As far as no carriage return must be put in.
             let plain = rest.iter().scan(self.last, |last, byte| {
@@ -166,6 +157,40 @@ impl Output {
             self.note_moved();
         }
         Ok(rest)
+    }
+
+    /// Puts bytes in the ring as they are, after what is buffered; returns how many. A console that has ended swallows them.
+    pub fn write_raw<M: SharedMemory>(&mut self, memory: &M, bytes: &[u8]) -> usize {
+        self.try_write_raw(memory, bytes).unwrap_or_else(|why| {
+            self.end(why);
+            bytes.len()
+        })
+    }
+
+    fn try_write_raw<M: SharedMemory>(&mut self, memory: &M, bytes: &[u8]) -> Result<usize, PeerMisbehaved> {
+        if !self.write_earlier(memory)? {
+            return Ok(0);
+        }
+        let count = RING.write(memory, bytes)?;
+        if let Some(last) = count.checked_sub(1).and_then(|at| bytes.get(at)) {
+            self.last = *last;
+            self.note_moved();
+        }
+        Ok(count)
+    }
+
+    /// Puts the buffer and the notice of a loss in the ring; `false` if there is no room for all of it.
+    fn write_earlier<M: SharedMemory>(&mut self, memory: &M) -> Result<bool, PeerMisbehaved> {
+        self.check()?;
+        while !self.buffer.is_empty() {
+            let count = RING.write(memory, self.buffer.as_slices().0)?;
+            if count == 0 {
+                return Ok(false);
+            }
+            self.buffer.drain(..count);
+            self.note_moved();
+        }
+        Ok(self.lost == 0 || self.tell_loss(memory)?)
     }
 
     /// Says how much was lost; `false` if there is no room to say it yet.

@@ -251,6 +251,59 @@ fn input_arrives_raw_and_in_order() {
 }
 
 #[test]
+fn raw_bytes_arrive_as_they_are_after_text_that_waits() {
+    let world = World::new();
+    let (console, daemon) = console(&world, u32::MAX - 3000, 0);
+    console.write(&[b'x'; 3000]);
+    assert_eq!(console.write_raw(b"a\nb"), 0, "text waits for room before it");
+    daemon.pace.set(100);
+    assert_eq!(console.flush(None), Wake::Event);
+    assert_eq!(console.write_raw(b"a\n\0\r\xff\n"), 6);
+    console.write(b"\ntext\n");
+    assert_eq!(console.flush(None), Wake::Event);
+    assert_eq!(daemon.seen.borrow()[3000..], *b"a\n\0\r\xff\n\r\ntext\r\n");
+}
+
+/// Bytes in which every value follows every other.
+fn pattern(len: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    (0..len).map(next).collect()
+}
+
+#[test]
+fn megabytes_go_both_ways_unchanged() {
+    let len = if cfg!(miri) { 8 << 10 } else { 4 << 20 };
+    let world = World::new();
+    let (console, daemon) = console(&world, u32::MAX - 1000, 4096);
+    let out = pattern(len);
+    let sent: Vec<u8> = out.iter().map(|byte| !byte).collect();
+    let (mut written, mut read) = (0, Vec::new());
+    let mut typed = sent.chunks(64 << 10);
+    let mut chunk = [0; 1024];
+    while written < len || read.len() < len {
+        if daemon.typed.borrow().is_empty()
+            && let Some(more) = typed.next()
+        {
+            daemon.typed.borrow_mut().extend_from_slice(more);
+            world.run_peers();
+        }
+        let count = console.write_raw(&out[written..]);
+        let got = console.read(&mut chunk).expect("honest");
+        read.extend_from_slice(&chunk[..got]);
+        written += count;
+        if count + got == 0 {
+            world.run_peers();
+        }
+    }
+    assert_eq!(console.flush(None), Wake::Event);
+    assert!(read == sent && *daemon.seen.borrow() == out);
+}
+
+#[test]
 fn input_and_output_interleave() {
     let world = World::new();
     let (console, daemon) = console(&world, 0, 64);

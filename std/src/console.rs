@@ -1,5 +1,5 @@
 //! The first console: the driver behind `print!`, and a thread that drains what did not fit at once. What reads it too, as a
-//! terminal does, uses [`write_some`], [`read_some`] and [`serve`].
+//! terminal does, uses [`write_raw`], [`read_some`] and [`serve`].
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -66,10 +66,10 @@ fn drain() {
     while console.wait_drained().is_ok() {}
 }
 
-/// Writes what there is room for, and returns how much. Without a console, in the smoke boot, all goes to Xen's.
-pub fn write_some(bytes: &[u8]) -> usize {
+/// Writes bytes as they are, as far as there is room, and returns how many. Without a console, in the smoke boot, all goes to Xen's.
+pub fn write_raw(bytes: &[u8]) -> usize {
     match first() {
-        Some(console) => console.write_some(bytes),
+        Some(console) => console.write_raw(bytes),
         None => {
             minios::console::write(bytes);
             bytes.len()

@@ -1,6 +1,6 @@
 //! The consoles as terminals, `/dev/tty`, `/dev/console` and pseudo-terminals; and what terminals need of processes.
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 
 use linux_base::stat::{DeviceNumber, Facts};
 use linux_base::{Credentials, Errno, File, Result};
@@ -92,21 +92,47 @@ impl JobControl for Jobs {
     }
 }
 
+/// Hands a terminal what was typed, as far as it has room; the rest stays in the ring.
+fn feed(tty: &Tty, read: impl Fn(&mut [u8]) -> usize) {
+    let mut bytes = [0; 512];
+    loop {
+        let room = tty.input_room(bytes.len());
+        let len = bytes.get_mut(..room).map_or(0, &read);
+        if len == 0 {
+            break;
+        }
+        tty.received(bytes.get(..len).unwrap_or_default());
+    }
+}
+
 /// The first console.
 struct FirstConsole;
 
 impl Backend for FirstConsole {
     fn output(&self, bytes: &[u8]) -> usize {
-        minios_std::console::write_some(bytes)
+        minios_std::console::write_raw(bytes)
+    }
+
+    fn input_possible(&self) {
+        feed(first(), minios_std::console::read_some);
     }
 }
 
 /// A further console.
-struct FurtherConsole(minios_std::console::Further);
+struct FurtherConsole {
+    console: minios_std::console::Further,
+    tty: Once<Weak<Tty>>,
+}
 
 impl Backend for FurtherConsole {
     fn output(&self, bytes: &[u8]) -> usize {
-        self.0.write_some(bytes)
+        self.console.write_raw(bytes)
+    }
+
+    fn input_possible(&self) {
+        if let Some(tty) = self.tty.get().and_then(Weak::upgrade) {
+            feed(&tty, |bytes| self.console.read(bytes).unwrap_or(0));
+        }
     }
 }
 
@@ -119,22 +145,18 @@ fn start_further() {
     for id in minios_std::console::further() {
         let serve = move || {
             let console = match minios_std::console::connect(id) {
-                Ok(console) => Arc::new(FurtherConsole(console)),
+                Ok(console) => Arc::new(FurtherConsole { console, tty: Once::new() }),
                 Err(error) => return log::warn!("console {id}: {error}"),
             };
             let device = DeviceNumber { major: HVC, minor: id };
             let tty = Tty::new(device, console.clone(), Arc::new(Jobs));
+            console.tty.call_once(|| Arc::downgrade(&tty));
             FURTHER.lock().insert(id, tty.clone());
             let look = || {
                 tty.output_possible();
-                let mut bytes = [0; 256];
-                while let Some(bytes) = console.0.read(&mut bytes).ok().and_then(|len| bytes.get(..len))
-                    && !bytes.is_empty()
-                {
-                    tty.received(bytes);
-                }
+                console.input_possible();
             };
-            while console.0.wait_after(look).is_ok() {}
+            while console.console.wait_after(look).is_ok() {}
             log::warn!("console {id} has ended");
         };
         if let Err(error) = minios::thread::Builder::new("tty").stack_len(24 * 1024).spawn(serve) {
@@ -163,14 +185,7 @@ pub fn start() {
         let tty = first();
         minios_std::console::serve(|| {
             tty.output_possible();
-            let mut bytes = [0; 256];
-            loop {
-                let len = minios_std::console::read_some(&mut bytes);
-                if len == 0 {
-                    break;
-                }
-                tty.received(bytes.get(..len).unwrap_or_default());
-            }
+            feed(tty, minios_std::console::read_some);
         });
     };
     let thread = minios::thread::Builder::new("tty").stack_len(24 * 1024).spawn(serve);

@@ -146,6 +146,7 @@ fn flush(tty: &Tty, is_master: bool, what: u64) -> Result<()> {
         Ok(0)
     })?;
     tty.apply(effects);
+    tty.ask_for_input();
     Ok(())
 }
 

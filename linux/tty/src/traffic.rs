@@ -12,7 +12,7 @@ use crate::tty::{State, Tty};
 /// Bytes of output that wait to be sent.
 const OUTPUT: usize = 16 * 1024;
 /// Bytes of input that the discipline has no room for yet.
-const PENDING: usize = 32 * 1024;
+pub(crate) const PENDING: usize = 32 * 1024;
 
 impl Tty {
     /// Bytes were typed. Returns how many there was room for.
@@ -168,6 +168,7 @@ impl Tty {
         if has_room_again {
             self.apply(effects);
             self.master_queue.wake(PollEvents::WRITABLE);
+            self.ask_for_input();
         }
         match result? {
             Some(len) => Ok(len),

@@ -15,12 +15,16 @@ use linux_base::{Mutex, PollEvents, WaitQueue};
 use crate::discipline::{Discipline, Effects};
 use crate::job::{JobControl, Owners, TtyId};
 use crate::termios::{Termios, WindowSize};
+use crate::traffic::PENDING;
 
 /// Where the output of a terminal goes that is not a pseudo-terminal.
 pub trait Backend: Send + Sync {
     /// Takes bytes as far as there is room, without waiting, and returns how many. Call [`Tty::output_possible`] when there is
     /// room again.
     fn output(&self, bytes: &[u8]) -> usize;
+
+    /// There is room for input again, or somebody has opened the terminal: see [`Tty::input_room`].
+    fn input_possible(&self) {}
 }
 
 /// What a pseudo-terminal has beyond a terminal.
@@ -107,6 +111,22 @@ impl Tty {
         self.state.lock().line.output.ready.len()
     }
 
+    /// How many bytes, of so many, [`Tty::received`] is sure to take now: none while the terminal is not open, as on Linux.
+    /// The others are to wait where they are, until [`Backend::input_possible`].
+    pub fn input_room(&self, wanted: usize) -> usize {
+        let mut state = self.state.lock();
+        let room = PENDING.saturating_sub(state.pending.len()).min(wanted);
+        let has_memory = state.pending.try_reserve(room).is_ok();
+        if state.opens > 0 && has_memory { room } else { 0 }
+    }
+
+    /// Tells the backend that there may be room for input.
+    pub(crate) fn ask_for_input(&self) {
+        if let Some(backend) = &self.backend {
+            backend.input_possible();
+        }
+    }
+
     /// Which one it is, for [`crate::Caller`].
     pub fn id(&self) -> TtyId {
         self.id
@@ -155,6 +175,7 @@ impl Tty {
             state.receive_pending(&mut effects);
         }
         self.apply(effects);
+        self.ask_for_input();
     }
 
     /// `TIOCSWINSZ`: the foreground is told of a change.
@@ -179,6 +200,7 @@ impl Tty {
             state.generation += 1;
             state.flush_input();
         }
+        self.ask_for_input();
         self.queue.wake_all(PollEvents::HUP | PollEvents::READABLE | PollEvents::WRITABLE);
     }
 }

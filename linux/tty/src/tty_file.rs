@@ -57,6 +57,7 @@ impl Tty {
         if can_read && !flags.contains(OpenFlags::NOCTTY) && opened_as == OpenedAs::Terminal {
             self.adopt_caller();
         }
+        self.ask_for_input();
         Ok(Arc::new(TtyFile { tty: self.clone(), generation, can_read, opened_as, facts }))
     }
 }

@@ -8,6 +8,8 @@ use linux_base::stat::DeviceNumber;
 struct Device {
     taken: Mutex<Vec<u8>>,
     room: AtomicUsize,
+    /// How often it was told that input is possible.
+    asked: AtomicUsize,
 }
 
 impl Backend for Device {
@@ -17,6 +19,10 @@ impl Backend for Device {
         self.taken.lock().unwrap().extend(&bytes[..len]);
         self.room.store(room - len, Ordering::Relaxed);
         len
+    }
+
+    fn input_possible(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -78,4 +84,44 @@ fn stopped_output_stays_here() {
     assert_eq!(write(&*file, "x"), Err(Errno::EAGAIN));
     file.tty().received(b"ab\x11");
     assert_eq!(device.taken(), "ab");
+}
+
+#[test]
+fn input_waits_in_the_device_until_somebody_reads_and_none_is_lost() {
+    let (device, _, file) = console(100_000);
+    let tty = file.tty().clone();
+    let mut termios = tty.termios();
+    (termios.iflag, termios.oflag, termios.lflag) = (0, 0, 0);
+    tty.set_termios(termios, false);
+    let sent: Vec<u8> = (0..200_000u32).map(|at| (at.wrapping_mul(at) >> 3) as u8).collect();
+    let (mut fed, mut seen) = (0, Vec::new());
+    let feed = |fed: &mut usize| {
+        while *fed < sent.len() {
+            let room = tty.input_room(1000.min(sent.len() - *fed));
+            if room == 0 {
+                break;
+            }
+            assert_eq!(tty.received(&sent[*fed..*fed + room]), room, "it has said so");
+            *fed += room;
+        }
+    };
+    while seen.len() < sent.len() {
+        feed(&mut fed);
+        assert!(fed - seen.len() <= 40_000, "what nobody reads stays in the device");
+        let asked = device.asked.swap(0, Ordering::Relaxed);
+        seen.extend(read_with(&*file, 3000, WAITING).unwrap());
+        assert!(fed == sent.len() || device.asked.load(Ordering::Relaxed) > 0, "after {asked} times before");
+    }
+    assert!(seen == sent);
+}
+
+#[test]
+fn nothing_is_taken_in_while_nobody_has_it_open() {
+    let (device, _, file) = console(1000);
+    let tty = file.tty().clone();
+    drop(file);
+    assert_eq!(tty.input_room(10), 0);
+    let asked = device.asked.load(Ordering::Relaxed);
+    let _file = tty.open(OpenFlags::RDWR, OpenedAs::Terminal, None).unwrap();
+    assert_eq!((tty.input_room(10), device.asked.load(Ordering::Relaxed)), (10, asked + 1));
 }
