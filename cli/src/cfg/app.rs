@@ -1,5 +1,6 @@
 //! What a TOML file says of an application.
 
+use super::channel::{self, Channel};
 use super::command_line;
 use super::device::{self, Disk, Vif};
 use super::packed::{self, Packed};
@@ -19,6 +20,7 @@ pub struct App {
     pub lifecycle: Vec<(&'static str, String)>,
     pub vifs: Vec<Vif>,
     pub disks: Vec<Disk>,
+    pub channels: Vec<Channel>,
     /// Key and value, in the order of the text; arrays are flattened.
     pub options: Vec<(String, Located<Scalar>)>,
     pub arguments: Vec<Located<String>>,
@@ -37,7 +39,7 @@ pub enum Extra {
     List(Vec<Located<Scalar>>),
 }
 
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 23] = [
     "name",
     "kernel",
     "ramdisk",
@@ -45,6 +47,7 @@ const KEYS: [&str; 22] = [
     "vcpus",
     "vifs",
     "disks",
+    "channels",
     "options",
     "arguments",
     "on_poweroff",
@@ -103,6 +106,7 @@ impl App {
             .collect();
         let vifs = device::read_vifs(&mut root, is_packed, reader);
         let disks = device::read_disks(&mut root, is_packed, reader);
+        let channels = channel::read(&mut root, reader);
         let command_line = root
             .place_of("options")
             .or_else(|| root.place_of("arguments"))
@@ -126,6 +130,7 @@ impl App {
             lifecycle,
             vifs,
             disks,
+            channels,
             options,
             arguments,
             packed,

@@ -200,14 +200,16 @@ fn take_packed<'t>(
     Some(entry)
 }
 
-fn tables<'t>(root: &mut Table<'t>, key: &str, reader: &mut Reader<'_>) -> Vec<Table<'t>> {
+/// Takes an array of tables.
+pub fn tables<'t>(root: &mut Table<'t>, key: &str, reader: &mut Reader<'_>) -> Vec<Table<'t>> {
     let Some(entry) = root.take(key) else {
         return Vec::new();
     };
     reader.items(entry).into_iter().filter_map(|item| reader.sub_table(item)).collect()
 }
 
-fn one_of(entry: Entry<'_>, known: &[&str], reader: &mut Reader<'_>) -> Option<Located<String>> {
+/// One of the strings that are known.
+pub fn one_of(entry: Entry<'_>, known: &[&str], reader: &mut Reader<'_>) -> Option<Located<String>> {
     let value = reader.string(entry)?;
     if !known.contains(&value.value.as_str()) {
         let message = format!("unknown value `{}`; known are {}", value.value, known.join(", "));
@@ -218,7 +220,7 @@ fn one_of(entry: Entry<'_>, known: &[&str], reader: &mut Reader<'_>) -> Option<L
 }
 
 /// A string for a list that xl splits at commas, which cannot be quoted there.
-fn without_comma(entry: Entry<'_>, reader: &mut Reader<'_>) -> Option<Located<String>> {
+pub fn without_comma(entry: Entry<'_>, reader: &mut Reader<'_>) -> Option<Located<String>> {
     let value = non_empty_string(entry, reader)?;
     if value.value.contains(',') {
         let message = format!("`{}` has a comma, which xl takes for the end of the value", value.value);

@@ -2,9 +2,11 @@
 //!
 //! The TOML file is the source and is checked whole: every problem names file, line and key, and all of them are
 //! reported at once. The flow is `read` (typed access with lines), `app` (what an application is), `command_line`
-//! (options and arguments in one string) and `xl` (xl.cfg(5), xl-disk-configuration(5), xl-network-configuration(5)).
+//! (options and arguments in one string) and `xl` (xl.cfg(5), xl-disk-configuration(5), xl-network-configuration(5),
+//! xen-pv-channel(7)).
 
 pub(crate) mod app;
+pub(crate) mod channel;
 pub(crate) mod command_line;
 pub(crate) mod device;
 pub(crate) mod packed;

@@ -60,6 +60,14 @@ format = "qcow2"
 vdev = "xvdb"
 backendtype = "qdisk"
 trusted = true
+[[channels]]
+name = "org.example.agent"
+connection = "socket"
+path = "/run/agent"
+[[channels]]
+name = "log"
+connection = "pty"
+backend = "driver"
 [xl]
 maxmem = 32
 nomigrate = true
@@ -80,6 +88,11 @@ vif = [
 disk = [
     "format=raw,vdev=xvda,access=ro,no-discard,target=a,b.img",
     "format=qcow2,vdev=xvdb,backendtype=qdisk,trusted,target=b.qcow2",
+]
+channel = [
+    "name=minios.unused,connection=pty",
+    "name=org.example.agent,connection=socket,path=/run/agent",
+    "name=log,connection=pty,backend=driver",
 ]
 on_crash = "preserve"
 maxmem = 32
@@ -423,4 +436,29 @@ fn quoted_words_are_read_back_as_they_were() {
     let words = ["a", "", "a b", "\"", "\\", "\\\"", "a\\ b\"", "  ", "--", "k=v w", "é ü"];
     let line: Vec<String> = words.iter().map(|text| word(text)).collect();
     assert_eq!(split_words(&line.join(" ")), words);
+}
+
+#[test]
+fn a_channel_is_named_once_and_a_socket_has_an_absolute_path() {
+    let source = format!(
+        "{MINIMAL}[[channels]]\nname = \"a\"\nconnection = \"socket\"\n\
+         [[channels]]\nname = \"a\"\nconnection = \"pty\"\npath = \"/x\"\n\
+         [[channels]]\nname = \"b/c\"\nconnection = \"tcp\"\n\
+         [[channels]]\nname = \"d\"\nconnection = \"socket\"\npath = \"x\"\n\
+         [[channels]]\nconnection = \"pty\"\n"
+    );
+    let error = generate("a.toml", &source, &Settings::default()).expect_err("nothing is right in it");
+    let lines: Vec<String> = error.to_string().lines().map(str::to_owned).collect();
+    for (at, text) in [
+        ("channels[0]", "path"),
+        ("channels[1].name", "channel `a` is already that of channels[0].name"),
+        ("channels[1].path", "only a channel with the connection `socket` has a path"),
+        ("channels[2].name", "`b/c` is not of letters"),
+        ("channels[2].connection", "unknown value `tcp`; known are pty, socket"),
+        ("channels[3].path", "`x` is not an absolute path"),
+        ("channels[4]", "name"),
+    ] {
+        assert!(lines.iter().any(|line| line.contains(at) && line.contains(text)), "{at} {text}: {lines:#?}");
+    }
+    assert_eq!(lines.len(), 7, "{lines:#?}");
 }

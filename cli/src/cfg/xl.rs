@@ -1,12 +1,12 @@
 //! Writing xl.cfg.
 
 use super::app::{App, Extra};
-use super::command_line;
 use super::device::{Disk, Vif};
 use super::read::{Place, Scalar, Sink};
+use super::{channel, command_line};
 
 /// The keys that [`render`] writes itself.
-pub const GENERATED: [&str; 18] = [
+pub const GENERATED: [&str; 19] = [
     "name",
     "type",
     "builder",
@@ -19,6 +19,7 @@ pub const GENERATED: [&str; 18] = [
     "root",
     "vif",
     "disk",
+    "channel",
     "on_poweroff",
     "on_reboot",
     "on_crash",
@@ -55,6 +56,7 @@ pub fn render(
     }
     writer.list("vif", app.vifs.iter().map(|vif| (vif_spec(vif), nowhere.clone())));
     writer.list("disk", app.disks.iter().map(|disk| disk_spec(disk, rebased)));
+    writer.list("channel", channel::specs(&app.channels).into_iter());
     for (key, action) in &app.lifecycle {
         writer.string(key, action, &nowhere);
     }
