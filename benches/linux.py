@@ -2,24 +2,43 @@
 
 Usage: linux.py ROUNDS SECONDS SIDE[,SIDE] PROGRAM[,PROGRAM...]
 Sides are `minios` and `linux`; programs are those of PROGRAMS. The configurations are /host/PROGRAM.cfg and
-/host/PROGRAM-linux.cfg, and the domains are called so. For each turn it prints lines `sample SIDE NAME VALUE UNIT`; what is not as
+/host/PROGRAM-linux.cfg, and the domains are called so. They and what they name are copied to dom0's own memory first: what is
+measured is guests, not the share that dom0 has them from. For each turn it prints lines `sample SIDE NAME VALUE UNIT`; what is not as
 it should be is `test NAME ... FAILED: REASON`. The smallest memory is looked for once, before the rounds.
 """
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
 import time
 
 from measure import HTTP_QUESTION, Xen, failed, first_answer, sample, wrk, xl
 
+SHARE, OWN = "/host/", "/run/bench/"
 SMALL_URL, LARGE_URL, LARGE_BYTES = "index.html", "1M.bin", 1 << 20
 # MiB to try, from small to large; the first that starts, answers and serves a load counts.
 MEMORY = {
     "minios": (6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64),
     "linux": (40, 48, 56, 64, 72, 80, 96, 112, 128, 160, 192, 256),
 }
+
+
+def copy_own(program, sides):
+    """Copies the configurations of a program, and the files that they name, to OWN."""
+    os.makedirs(OWN, exist_ok=True)
+    for side in sides:
+        config = f"{program}.cfg" if side == "minios" else f"{program}-linux.cfg"
+        with open(SHARE + config) as file:
+            text = file.read()
+        for path in re.findall(rf"{SHARE}([^\s\",]+)", text):
+            if not os.path.exists(OWN + path):
+                os.makedirs(os.path.dirname(OWN + path), exist_ok=True)
+                shutil.copyfile(SHARE + path, OWN + path)
+        with open(OWN + config, "w") as file:
+            file.write(text.replace(SHARE, OWN))
 
 
 def addresses(config):
@@ -48,7 +67,7 @@ class Guest:
         log = f"/var/log/xen/guest-{self.name}.log"
         if os.path.exists(log):
             os.truncate(log, 0)
-        config = f"/host/{self.name}.cfg"
+        config = f"{OWN}{self.name}.cfg"
         found = addresses(config)
         if found:
             self.address, mac = found
@@ -56,14 +75,24 @@ class Guest:
             subprocess.run(["ip", "neigh", "replace", self.address, "lladdr", mac, "dev", "xenbr0", "nud", "permanent"], check=True)
         words = [config] + ([f"memory={self.memory}"] if self.memory else [])
         self.started = time.monotonic()
-        self.create = subprocess.Popen(["xl", "create", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.create = subprocess.Popen(["xl", "create", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.waiter = threading.Thread(target=self.wait_created, daemon=True)
+        self.waiter.start()
         return self
 
+    def wait_created(self):
+        self.create.wait()
+        self.create_ended = time.monotonic()
+
     def created(self):
-        output, _ = self.create.communicate(timeout=120)
+        """Waits for `xl create`, which lets the guest run as the last thing it does; the time it came to its end."""
+        self.waiter.join(120)
+        if self.waiter.is_alive():
+            raise OSError(f"xl create {self.name} takes more than 120 s")
         if self.create.returncode != 0:
-            raise OSError(f"xl create {self.name}: {output.strip()[-300:]}")
+            raise OSError(f"xl create {self.name}: {self.create.stderr.read().strip()[-300:]}")
         self.domid = int(xl("domid", self.name))
+        return self.create_ended
 
     def __exit__(self, kind, error, trace):
         if self.create.poll() is None:
@@ -86,8 +115,14 @@ def answer(guest, limit=90):
 
 def first_reply(guest):
     answered = answer(guest)
-    guest.created()
+    created = guest.created()
     sample(guest.side, f"{guest.program}-first-reply", (answered - guest.started) * 1000, "ms")
+    sample(guest.side, f"{guest.program}-xl-create", (created - guest.started) * 1000, "ms")
+    sample(guest.side, f"{guest.program}-own-start", (answered - created) * 1000, "ms")
+
+
+def start(_xen, guest, _duration):
+    first_reply(guest)
 
 
 def nginx(xen, guest, duration):
@@ -135,7 +170,9 @@ def micro(_xen, guest, _duration):
         sample(guest.side, name, float(value) / 1000, "us")
 
 
-PROGRAMS = {"nginx": nginx, "redis": redis, "micro": micro}
+PROGRAMS = {"nginx": nginx, "nginx-initramfs": start, "redis": redis, "micro": micro}
+# Of these the smallest memory is looked for.
+SIZED = ("nginx", "redis")
 
 
 def works(side, program, memory):
@@ -174,7 +211,9 @@ def main():
     rounds, duration = int(sys.argv[1]), int(sys.argv[2])
     sides, programs = sys.argv[3].split(","), sys.argv[4].split(",")
     xen, errors = Xen(), 0
-    for program in (program for program in programs if program != "micro"):
+    for program in programs:
+        copy_own(program, sides)
+    for program in (program for program in programs if program in SIZED):
         for side in sides:
             print(f"smallest memory: {program} on {side}", flush=True)
             smallest_memory(side, program)

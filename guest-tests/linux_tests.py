@@ -14,10 +14,11 @@ WORDS = {
 }
 
 
-def life(name):
-    """Starts it, asks what there is to ask, shuts it down, and starts it once more."""
-    host_file(f"{name}.cfg")
-    with Guest(name) as guest:
+def life(name, domain=None):
+    """Starts it, asks what there is to ask, shuts it down, and starts it once more. `domain` is the guest if it is called otherwise."""
+    domain = domain or name
+    host_file(f"{domain}.cfg")
+    with Guest(domain) as guest:
         for what, ask in linux_clients.checks(name, guest.name):
             try:
                 ask()
@@ -33,7 +34,7 @@ def life(name):
         equal(guest.store("control/shutdown"), "", "control/shutdown, which the guest empties as an answer")
         guest.never_said("PANIC", "CRASH")
         check(console.strip(), "nothing was said on the console")
-    with Guest(name) as guest:
+    with Guest(domain) as guest:
         linux_clients.wait_serving(name)
         linux_clients.checks(name, guest.name)[1][1]()
 
@@ -41,6 +42,11 @@ def life(name):
 @test(timeout=150)
 def nginx_serves_files_with_two_workers():
     life("nginx")
+
+
+@test(timeout=150)
+def nginx_serves_files_out_of_an_initramfs():
+    life("nginx", "nginx-initramfs")
 
 
 @test(timeout=150)

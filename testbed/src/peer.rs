@@ -29,7 +29,9 @@ const INITRAMFS: &str = include_str!("../peer/initramfs.sh");
 const PACKED_INIT: &str = include_str!("../peer/packed-init");
 const PACKED_MODULES: [&str; 5] = ["crc32c_generic", "xen-blkfront", "xen-netfront", "ext4", "overlay"];
 /// Where dom0 has its own kernel as an ELF.
-const KERNEL: &str = "/boot/vmlinux";
+pub const KERNEL: &str = "/boot/vmlinux";
+/// Where dom0 has its own kernel as Debian ships it, packed, which libxl unpacks at each `xl create`.
+pub const DEBIAN_KERNEL: &str = "/boot/vmlinuz";
 
 /// The files of the guest, but for its kernel.
 #[derive(Clone, Debug)]
@@ -70,11 +72,11 @@ pub fn packed(version: XenVersion, progress: Progress) -> Result<PathBuf> {
     Ok(entry.join("initramfs"))
 }
 
-/// The xl.cfg of a packed guest (whose root is a disk), changed so that Linux runs it: with another name, memory in MiB, dom0's
-/// kernel, and the initramfs of [`packed`] at the path `initramfs` in dom0. Disks, vifs and command line stay.
-pub fn packed_config(config: &str, name: &str, memory: u32, initramfs: &str) -> String {
+/// The xl.cfg of a packed guest (whose root is a disk), changed so that Linux runs it: with another name, memory in MiB, a kernel
+/// of dom0's ([`KERNEL`] or [`DEBIAN_KERNEL`]), and the initramfs of [`packed`] at the path `initramfs` in dom0. Disks, vifs and command line stay.
+pub fn packed_config(config: &str, name: &str, memory: u32, kernel: &str, initramfs: &str) -> String {
     let mut text =
-        format!("name = \"{name}\"\nkernel = \"{KERNEL}\"\nramdisk = \"{initramfs}\"\nmemory = {memory}\n");
+        format!("name = \"{name}\"\nkernel = \"{kernel}\"\nramdisk = \"{initramfs}\"\nmemory = {memory}\n");
     for line in config.lines() {
         let key = line.split(' ').next().unwrap_or("");
         match (key, line.strip_prefix("cmdline = \"")) {
@@ -138,6 +140,6 @@ mod tests {
                       cmdline = \"root=xvda -- a\"\ndisk = [\n    \"x\",\n]\n";
         let expected = "name = \"peer\"\nkernel = \"/boot/vmlinux\"\nramdisk = \"/i\"\nmemory = 64\n# a\n\
                         type = \"pv\"\ncmdline = \"console=hvc0 quiet root=xvda -- a\"\ndisk = [\n    \"x\",\n]\n";
-        assert_eq!(packed_config(config, "peer", 64, "/i"), expected);
+        assert_eq!(packed_config(config, "peer", 64, KERNEL, "/i"), expected);
     }
 }

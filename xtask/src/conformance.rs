@@ -88,7 +88,7 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
     update(&dir.join("LIST"), &suite.join("LIST"))?;
     update(&programs.join("run.sh"), &suite.join("run.sh"))?;
     packed::stage_from(NAME, &source.join("guest.toml"), kernel)?;
-    packed::stage_linux(NAME, version, LINUX_MEMORY)?;
+    packed::stage_linux(&packed::Linux::of(NAME), version, LINUX_MEMORY)?;
     dom0::stage()?;
     let target = images::dir().join("dom0");
     for program in PROGRAMS {

@@ -73,6 +73,24 @@ pub fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()
     })
 }
 
+/// Packs the guest `name` with its root as an initramfs and not as a disk: the guest `NAME-initramfs`.
+pub fn stage_initramfs(name: &str, kernel: Option<&Path>) -> Result<()> {
+    let source = workspace::root().join(format!("xl-configs/{name}.toml"));
+    let mut text =
+        fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
+    let new = format!("{name}-initramfs");
+    for (line, instead) in [
+        (format!("name = \"{name}\"\n"), format!("name = \"{new}\"\n")),
+        ("[root]\n".to_owned(), "[root]\ntype = \"initramfs\"\n".to_owned()),
+    ] {
+        ensure!(text.contains(&line), "{} has no line {line:?}", source.display());
+        text = text.replacen(&line, &instead, 1);
+    }
+    let path = images::dir().join(format!("{new}.toml"));
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    stage_from(&new, &path, kernel)
+}
+
 /// Our kernel, built and checked, as an image.
 fn own_kernel() -> Result<PathBuf> {
     let gz = images::dir().join(format!("{KERNEL}.gz"));
@@ -97,16 +115,36 @@ fn add_source(inputs: Inputs, path: &Path) -> Inputs {
     inputs.add(&modified.unwrap_or_default().as_nanos().to_le_bytes())
 }
 
+/// How Linux runs a packed guest.
+#[derive(Clone, Copy)]
+pub struct Linux<'a> {
+    /// The guest that it stands beside.
+    pub beside: &'a str,
+    /// The packed guest whose root disk and configuration it has.
+    pub root_of: &'a str,
+    /// Its kernel in dom0.
+    pub kernel: &'a str,
+}
+
+impl<'a> Linux<'a> {
+    /// Linux with the root of `name`, soonest started: with an unpacked kernel.
+    pub fn of(name: &'a str) -> Self {
+        Self { beside: name, root_of: name, kernel: peer::KERNEL }
+    }
+}
+
 /// Lays out the same guest for Linux: dom0's kernel runs the same root with the same command line. Its
 /// configuration and its domain are called [`linux_name`].
-pub fn stage_linux(name: &str, version: XenVersion, memory: u32) -> Result<()> {
+pub fn stage_linux(guest: &Linux<'_>, version: XenVersion, memory: u32) -> Result<()> {
     let initramfs = peer::packed(version, &setup::progress)?;
     let dir = images::dir();
     fs::copy(&initramfs, dir.join(INITRAMFS)).context("cannot stage the Linux guest")?;
+    let name = guest.root_of;
     let config = fs::read_to_string(dir.join(format!("{name}.cfg")))?;
     ensure!(config.contains("root=xvda"), "the root of {name} is no disk: the Linux guest takes no other");
-    let linux = linux_name(name);
-    let text = peer::packed_config(&config, &linux, memory, &format!("{DOM0_DIR}/{INITRAMFS}"));
+    let linux = linux_name(guest.beside);
+    let initramfs = format!("{DOM0_DIR}/{INITRAMFS}");
+    let text = peer::packed_config(&config, &linux, memory, guest.kernel, &initramfs);
     fs::write(dir.join(format!("{linux}.cfg")), text)?;
     Ok(())
 }

@@ -62,7 +62,7 @@ pub fn run(args: Args) -> Result<u8> {
     if is_packed {
         packed::stage(std::slice::from_ref(&args.name), args.kernel.as_deref())?;
         if let Some(memory) = args.linux {
-            packed::stage_linux(&args.name, args.xen, memory)?;
+            packed::stage_linux(&packed::Linux::of(&args.name), args.xen, memory)?;
         }
     } else {
         guests = images::stage()?;

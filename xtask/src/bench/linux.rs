@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use testbed::peer;
 
 use super::samples::{Goal, Samples, Side};
 use super::{Args, measure, stage_program};
@@ -14,9 +15,13 @@ const PROGRAM: &str = include_str!("../../../benches/linux.py");
 const PROGRAM_NAME: &str = "bench_linux.py";
 const SIDES: [Side; 2] =
     [Side { name: "minios", title: "Minios" }, Side { name: "linux", title: "Linux PV" }];
-/// What is measured; the last is no configuration of xl-configs/.
-const PROGRAMS: [&str; 3] = ["nginx", "redis", MICRO];
+/// What is measured; the last two are no configurations of xl-configs/.
+const PROGRAMS: [&str; 4] = [NGINX, "redis", INITRAMFS, MICRO];
+const NGINX: &str = "nginx";
 const MICRO: &str = "micro";
+/// nginx as either side starts it soonest without work beforehand: its root in memory with ours, and Linux with the kernel file that
+/// Debian ships.
+const INITRAMFS: &str = "nginx-initramfs";
 /// What the Linux guests get, in MiB, but where the smallest memory is looked for.
 const LINUX_MEMORY: u32 = 256;
 
@@ -40,14 +45,25 @@ pub fn run(args: &Args) -> Result<u8> {
 /// Puts both guests of each program, and the program that measures, where dom0 finds them.
 fn stage(args: &Args, programs: &[&str]) -> Result<()> {
     for name in programs {
-        if *name == MICRO {
-            build_micro()?;
-            packed::stage_from(name, &workspace::root().join("benches/micro.toml"), args.kernel.as_deref())?;
-        } else {
-            packed::stage(&[(*name).to_owned()], args.kernel.as_deref())?;
-        }
+        let kernel = args.kernel.as_deref();
+        let linux = match *name {
+            MICRO => {
+                build_micro()?;
+                packed::stage_from(name, &workspace::root().join("benches/micro.toml"), kernel)?;
+                packed::Linux::of(name)
+            }
+            INITRAMFS => {
+                packed::stage(&[NGINX.to_owned()], kernel)?;
+                packed::stage_initramfs(NGINX, kernel)?;
+                packed::Linux { root_of: NGINX, kernel: peer::DEBIAN_KERNEL, ..packed::Linux::of(name) }
+            }
+            _ => {
+                packed::stage(&[(*name).to_owned()], kernel)?;
+                packed::Linux::of(name)
+            }
+        };
         if !args.alone {
-            packed::stage_linux(name, args.xen, LINUX_MEMORY)?;
+            packed::stage_linux(&linux, args.xen, LINUX_MEMORY)?;
         }
     }
     stage_program(PROGRAM_NAME, PROGRAM)

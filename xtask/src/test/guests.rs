@@ -124,6 +124,7 @@ fn on(part: &mut Part, version: XenVersion, without: &str) -> Result<()> {
     const LIMIT: Duration = Duration::from_secs(40 * 60);
     images::stage()?;
     packed::stage(&packed::names()?, None)?;
+    packed::stage_initramfs("nginx", None)?;
     site::stage_big(&images::dir())?;
     dom0::stage()?;
     let target = images::dir().join("guest-tests");
