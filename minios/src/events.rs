@@ -47,6 +47,7 @@ pub(crate) enum Versioned<T> {
 #[derive(Default)]
 struct PortState {
     open: bool,
+    muted: bool,
     seq: u32,
     waiters: Vec<Arc<Thread>>,
 }
@@ -55,11 +56,12 @@ struct PortState {
 struct Ports {
     /// By number.
     states: Vec<PortState>,
-    /// The open ones, for `SCHEDOP_poll`.
+    /// The open ones, for `SCHEDOP_poll`, but for the muted.
     open: Vec<u32>,
+    muted: usize,
 }
 
-static PORTS: SpinLock<Ports> = SpinLock::new(Ports { states: Vec::new(), open: Vec::new() });
+static PORTS: SpinLock<Ports> = SpinLock::new(Ports { states: Vec::new(), open: Vec::new(), muted: 0 });
 static EVENTS: AtomicU64 = AtomicU64::new(0);
 
 /// Maps `shared_info` and masks every channel.
@@ -131,7 +133,7 @@ pub(crate) fn wall_clock_base() -> Versioned<u64> {
 /// Takes note of a channel that exists, and lets its events in.
 pub(crate) fn open(port: u32) -> Result<(), EventError> {
     let mut ports = PORTS.lock();
-    if ports.open.len() >= POLL_MAX_PORTS {
+    if ports.open.len() + ports.muted >= POLL_MAX_PORTS {
         // One SCHEDOP_poll names every port a guest sleeps on.
         return Err(EventError { operation: "waiting for more than 128 event channels", errno: 28 });
     }
@@ -147,11 +149,37 @@ pub(crate) fn open(port: u32) -> Result<(), EventError> {
         state.open = true;
         ports.open.push(port);
     }
+    unmask(index);
+    Ok(())
+}
+
+fn unmask(index: usize) {
     word!(evtchn_mask[index / 64]).fetch_and(!(1 << (index % 64)), Ordering::SeqCst);
     // What was pending before it was unmasked brings no upcall: look again at the next safe point.
     word!(vcpu_info[0].evtchn_pending_sel).fetch_or(1 << (index / 64), Ordering::SeqCst);
     upcall_pending().store(1, Ordering::SeqCst);
-    Ok(())
+}
+
+/// Lets no more events of the port in. It must leave the list of those that a sleep names, too: Xen does not look at masks there.
+pub(crate) fn mute(port: Port) {
+    let mut ports = PORTS.lock();
+    let index = port.raw() as usize;
+    let Some(state) = ports.states.get_mut(index).filter(|state| state.open && !state.muted) else { return };
+    state.muted = true;
+    ports.muted += 1;
+    ports.open.retain(|open| *open != port.raw());
+    word!(evtchn_mask[index / 64]).fetch_or(1 << (index % 64), Ordering::SeqCst);
+}
+
+/// Lets them in again; what came meanwhile is pending still.
+pub(crate) fn unmute(port: Port) {
+    let mut ports = PORTS.lock();
+    let index = port.raw() as usize;
+    let Some(state) = ports.states.get_mut(index).filter(|state| state.muted) else { return };
+    state.muted = false;
+    ports.muted -= 1;
+    ports.open.push(port.raw());
+    unmask(index);
 }
 
 fn refused(operation: &'static str) -> impl Fn(Errno) -> EventError {
@@ -184,8 +212,11 @@ pub(crate) fn close(port: Port) {
     word!(evtchn_pending[index / 64]).fetch_and(!(1 << (index % 64)), Ordering::SeqCst);
     let mut ports = PORTS.lock();
     ports.open.retain(|open| *open != port.raw());
+    if ports.states.get(index).is_some_and(|state| state.muted) {
+        ports.muted -= 1;
+    }
     if let Some(state) = ports.states.get_mut(index) {
-        state.open = false;
+        (state.open, state.muted) = (false, false);
         // Who still waits is told to look again.
         state.seq = state.seq.wrapping_add(1);
         let waiters = core::mem::take(&mut state.waiters);

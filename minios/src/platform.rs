@@ -68,6 +68,14 @@ impl Events for Xen {
         events::notify(port);
     }
 
+    fn mute(&self, port: Port) {
+        events::mute(port);
+    }
+
+    fn unmute(&self, port: Port) {
+        events::unmute(port);
+    }
+
     fn seq(&self, port: Port) -> EventSeq {
         events::seq(port)
     }

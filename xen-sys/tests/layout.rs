@@ -271,6 +271,9 @@ constants! {
         RSP_OKAY = "NETIF_RSP_OKAY",
         RSP_NULL = "NETIF_RSP_NULL",
         EXTRA_TYPE_GSO = "XEN_NETIF_EXTRA_TYPE_GSO",
+        EXTRA_TYPE_MCAST_ADD = "XEN_NETIF_EXTRA_TYPE_MCAST_ADD",
+        EXTRA_TYPE_MCAST_DEL = "XEN_NETIF_EXTRA_TYPE_MCAST_DEL",
+        EXTRA_TYPE_HASH = "XEN_NETIF_EXTRA_TYPE_HASH",
         EXTRA_FLAG_MORE = "XEN_NETIF_EXTRA_FLAG_MORE",
         GSO_TYPE_TCPV4 = "XEN_NETIF_GSO_TYPE_TCPV4",
         GSO_TYPE_TCPV6 = "XEN_NETIF_GSO_TYPE_TCPV6",
@@ -391,7 +394,7 @@ structures! {
         TxResponse = "struct netif_tx_response" { id, status }
         RxRequest = "struct netif_rx_request" { id, gref }
         RxResponse = "struct netif_rx_response" { id, offset, flags, status }
-        ExtraInfo = "struct netif_extra_info" { kind = "type", flags, gso_size = "u.gso.size", gso_type = "u.gso.type", gso_features = "u.gso.features" }
+        ExtraInfo = "struct netif_extra_info" { kind = "type", flags, gso_size = "u.gso.size", gso_type = "u.gso.type", pad = "u.gso.pad", gso_features = "u.gso.features" }
     }
     io::xs_wire {
         SockMsg = "struct xsd_sockmsg" { kind = "type", req_id, tx_id, len }

@@ -29,6 +29,16 @@ impl<E: Events + Clone> EventPort<E> {
         self.events.notify(self.port);
     }
 
+    /// Lets no more events in, as [`Events::mute`].
+    pub fn mute(&self) {
+        self.events.mute(self.port);
+    }
+
+    /// Lets them in again.
+    pub fn unmute(&self) {
+        self.events.unmute(self.port);
+    }
+
     /// The count of events so far; read it before looking at shared memory.
     pub fn seq(&self) -> EventSeq {
         self.events.seq(self.port)

@@ -104,6 +104,10 @@ pub trait Events {
     fn close(&self, port: Port);
     /// Raises an event at the other end.
     fn notify(&self, port: Port);
+    /// Lets no more events of the port in: they are not counted, and end no wait.
+    fn mute(&self, port: Port);
+    /// Lets them in again; those that came meanwhile count as one.
+    fn unmute(&self, port: Port);
     /// The count of events so far. Read it *before* looking at shared memory.
     fn seq(&self, port: Port) -> EventSeq;
     /// Blocks the calling thread until one of the ports has moved past its count, or until the deadline

@@ -17,6 +17,9 @@ pub const RSP_OKAY: i16 = 0;
 pub const RSP_NULL: i16 = 1;
 
 pub const EXTRA_TYPE_GSO: u8 = 1;
+pub const EXTRA_TYPE_MCAST_ADD: u8 = 2;
+pub const EXTRA_TYPE_MCAST_DEL: u8 = 3;
+pub const EXTRA_TYPE_HASH: u8 = 4;
 pub const EXTRA_FLAG_MORE: u8 = 1;
 pub const GSO_TYPE_TCPV4: u8 = 1;
 pub const GSO_TYPE_TCPV6: u8 = 2;

@@ -112,7 +112,8 @@ impl Device for FakeDevice {
     fn retract(&self, keys: &[&str]) -> Result<(), DeviceError> {
         let mut tables = self.tables.borrow_mut();
         for key in keys {
-            tables.front.remove(*key);
+            let below = std::format!("{key}/");
+            tables.front.retain(|at, _| at != key && !at.starts_with(&below));
         }
         Ok(())
     }

@@ -57,10 +57,19 @@ struct Channel {
     bound: bool,
     /// Events that reached us.
     seq: u32,
+    muted: bool,
+    /// An event came while the port was muted.
+    held_back: bool,
     /// Events for the peer that it has not taken.
     for_peer: u32,
     /// Notifications sent by us, in all.
     sent: u64,
+}
+
+impl Channel {
+    fn new(peer: DomId, open: bool) -> Self {
+        Self { peer, open, bound: false, seq: 0, muted: false, held_back: false, for_peer: 0, sent: 0 }
+    }
 }
 
 #[derive(Default)]
@@ -287,9 +296,9 @@ impl Events for FakeXen {
         let mut channels = self.0.channels.borrow_mut();
         if channels.is_empty() {
             // Port 0 is never given out.
-            channels.push(Channel { peer, open: false, bound: false, seq: 0, for_peer: 0, sent: 0 });
+            channels.push(Channel::new(peer, false));
         }
-        channels.push(Channel { peer, open: true, bound: false, seq: 0, for_peer: 0, sent: 0 });
+        channels.push(Channel::new(peer, true));
         Ok(Port::new(channels.len() as u32 - 1))
     }
 
@@ -309,6 +318,18 @@ impl Events for FakeXen {
         let channel = channel.expect("notifying a port that is not open");
         channel.sent += 1;
         channel.for_peer += 1;
+    }
+
+    fn mute(&self, port: Port) {
+        let mut channels = self.0.channels.borrow_mut();
+        channels.get_mut(port.raw() as usize).expect("muting a port that never was").muted = true;
+    }
+
+    fn unmute(&self, port: Port) {
+        let mut channels = self.0.channels.borrow_mut();
+        let channel = channels.get_mut(port.raw() as usize).expect("unmuting a port that never was");
+        channel.muted = false;
+        channel.seq = channel.seq.wrapping_add(u32::from(core::mem::take(&mut channel.held_back)));
     }
 
     fn seq(&self, port: Port) -> EventSeq {

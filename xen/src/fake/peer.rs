@@ -81,7 +81,8 @@ impl PeerPort {
     /// Raises an event in the guest under test; nothing happens when it has closed the port.
     pub fn notify(&self) {
         if let Some(channel) = self.xen.0.channels.borrow_mut().get_mut(self.port.raw() as usize) {
-            channel.seq = channel.seq.wrapping_add(u32::from(channel.open));
+            channel.held_back |= channel.open && channel.muted;
+            channel.seq = channel.seq.wrapping_add(u32::from(channel.open && !channel.muted));
         }
     }
 

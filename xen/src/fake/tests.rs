@@ -160,3 +160,19 @@ fn a_run_that_can_not_be_granted_whole_loses_no_page() {
     world.limit_pages(Some(3));
     assert_eq!(ReadablePages::new(&*world, DOM0, 4).err(), Some(GrantError::OutOfMemory));
 }
+
+#[test]
+fn events_of_a_muted_port_count_as_one_when_it_is_unmuted() {
+    let world = World::new();
+    let port = EventPort::alloc(&*world, DOM0).expect("ports are free");
+    let peer = world.peer(DOM0).bind(port.port().raw()).expect("made for dom0");
+    let seen = port.seq();
+    port.mute();
+    (0..3).for_each(|_| peer.notify());
+    assert_eq!(port.wait(seen, Some(world.now_ns() + 5)), Wake::TimedOut);
+    port.unmute();
+    assert_eq!(port.seq(), EventSeq(seen.0 + 1));
+    port.mute();
+    port.unmute();
+    assert_eq!(port.seq(), EventSeq(seen.0 + 1), "nothing came meanwhile");
+}
