@@ -95,3 +95,70 @@ def a_guest_finds_its_neighbours_again_after_a_pause():
         guest.xl("unpause")
         wait_serving(guest)
         guest.never_said()
+
+
+def agreed(guest, **more):
+    """Waits for what `vif0` and its back end agreed on, which the driver logs, to be this."""
+    words = {"queues": "1", "split events": "yes", "checksums": "v4 v6", "segments out": "v4 v6", "segments in": "yes",
+             "multicast filter": "no", "trusted": "yes", **more}
+    line = ", ".join(f"{key} {value}" for key, value in words.items())
+    guest.expect(f"(vif|eth)0: mtu 1500, {line}$")
+
+
+@test()
+def all_that_the_back_end_offers_is_agreed_on():
+    with Guest("echo", vifs(vif(9)), cmdline="ip=10.0.0.9/24 loglevel=debug") as guest:
+        guest.expect("port 7")
+        agreed(guest)
+        front = guest.path("device/vif/0")
+        for key in ("event-channel-tx", "event-channel-rx", "tx-ring-ref", "rx-ring-ref"):
+            check(store_read(f"{front}/{key}"), f"{front}/{key} is missing")
+        for key in ("event-channel", "multi-queue-num-queues"):
+            check(store_read(f"{front}/{key}") is None, f"{front}/{key} is there")
+        # What the back end hands over in long segments is for netback to know.
+        offloads = output("ethtool", "-k", f"vif{guest.domid}.0")
+        for word in ("tx-tcp-segmentation: on", "tx-tcp6-segmentation: on", "scatter-gather: on"):
+            check(word in offloads, f"dom0 does not say `{word}`:\n{offloads}")
+        interrupts = open("/proc/interrupts").read()
+        for direction in ("tx", "rx"):
+            check(f"vif{guest.domid}.0-q0-{direction}" in interrupts, f"no interrupt for {direction}:\n{interrupts}")
+        echo_both("10.0.0.9")
+        guest.never_said()
+
+
+@test()
+def two_queues_share_the_connections():
+    parameter = "/sys/module/xen_netback/parameters/max_queues"
+    before = open(parameter).read().strip()
+    with open(parameter, "w") as file:
+        file.write("2")
+    try:
+        with Guest("echo", vifs(vif(9)), cmdline="ip=10.0.0.9/24 loglevel=debug queues=2") as guest:
+            guest.expect("port 7")
+            agreed(guest, queues="2")
+            front = guest.path("device/vif/0")
+            equal(store_read(f"{front}/multi-queue-num-queues"), "2", "the queues that the front end wants")
+            check(store_read(f"{front}/tx-ring-ref") is None, "there are keys of a single queue")
+            for number in (0, 1):
+                for key in ("tx-ring-ref", "rx-ring-ref", "event-channel-tx", "event-channel-rx"):
+                    check(store_read(f"{front}/queue-{number}/{key}"), f"queue-{number}/{key} is missing")
+            for _ in range(16):
+                echo_both("10.0.0.9")
+            # Each queue was told of frames from the guest. (Of free buffers for it netback asks to be told when it has none.)
+            counts = {line.split()[-1]: int(line.split()[1]) for line in open("/proc/interrupts") if f"vif{guest.domid}.0-q" in line}
+            equal(len(counts), 4, f"interrupts of two queues in {counts}")
+            for number in (0, 1):
+                check(counts[f"vif{guest.domid}.0-q{number}-tx"] > 5, f"a queue lies idle: {counts}")
+            guest.never_said()
+    finally:
+        with open(parameter, "w") as file:
+            file.write(before)
+
+
+@test()
+def a_back_end_that_is_not_trusted_works_all_the_same():
+    with Guest("echo", vifs(vif(9) + ",untrusted"), cmdline="ip=10.0.0.9/24 loglevel=debug") as guest:
+        guest.expect("port 7")
+        agreed(guest, trusted="no")
+        echo_both("10.0.0.9")
+        guest.never_said()

@@ -41,9 +41,9 @@ pub(crate) struct Transport {
     pub version: Version,
     pub protocol: u8,
     /// Both IP addresses, adjacent in either version.
-    addresses: Range<usize>,
+    pub addresses: Range<usize>,
     /// The transport header and what it carries.
-    segment: Range<usize>,
+    pub segment: Range<usize>,
 }
 
 /// What verifying a frame showed.
@@ -134,6 +134,17 @@ fn transport(
 }
 
 impl Transport {
+    /// Whether this is a TCP segment.
+    pub fn is_tcp(&self) -> bool {
+        self.protocol == TCP
+    }
+
+    /// Bytes that a TCP segment carries behind its header.
+    pub fn tcp_payload_len(&self, frame: &[u8]) -> usize {
+        let header = frame.get(self.segment.start + 12).map_or(0, |offset| usize::from(offset >> 4) * 4);
+        self.segment.len().saturating_sub(header)
+    }
+
     fn field(&self) -> usize {
         self.segment.start + if self.protocol == TCP { 16 } else { 6 }
     }

@@ -1,51 +1,19 @@
 //! The life of a network device: connect, run, lose the back end, come back, close.
 
-use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use xen::xenbus::{Device, DeviceError, State};
-use xen::{Doorbell, EventPort, EventSeq, GrantError, PeerMisbehaved, Platform, Port};
+use xen::{EventSeq, PeerMisbehaved, Platform, Port};
 
+use crate::groups::Groups;
 use crate::info::Info;
-use crate::rx::RxQueue;
+use crate::queues::Queues;
 use crate::stats::Stats;
-use crate::tx::TxQueue;
-use crate::{ETHERNET_HEADER, NetError};
+use crate::{Config, NetError};
 
-/// The keys that describe a connection; they are taken back when it ends.
-const CONNECTION_KEYS: [&str; 3] = ["tx-ring-ref", "rx-ring-ref", "event-channel"];
 /// How often a back end that has closed is looked at again, at first and at most.
 const POLL_NS: core::ops::RangeInclusive<u64> = 10_000_000..=200_000_000;
-
-/// How a device is set up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Config {
-    /// Pages for receiving, up to 256. With fewer, bursts are lost earlier.
-    pub rx_buffers: usize,
-    /// Pages for sending, up to 256. TCP segments to be divided take up to a quarter of them: of 64 KiB with 64 pages.
-    pub tx_buffers: usize,
-    /// Whether TCP segments longer than the MTU are handed to the back end, which divides them, if it can.
-    pub tx_segmentation: bool,
-    /// Whether the back end may hand over TCP segments longer than the MTU, of up to 64 KiB.
-    pub rx_segments: bool,
-    /// How long the back end may take for a step of connecting or closing.
-    pub timeout_ns: u64,
-    /// Where the ring indices start. Only tests have a reason to choose.
-    pub first_index: u32,
-}
-
-impl Default for Config {
-    /// For a small guest: half a megabyte of buffers.
-    fn default() -> Self {
-        Self {
-            rx_buffers: 64,
-            tx_buffers: 64,
-            tx_segmentation: true,
-            rx_segments: false,
-            timeout_ns: 10_000_000_000,
-            first_index: 0,
-        }
-    }
-}
 
 /// Whether frames can flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,17 +28,12 @@ pub enum Link {
     Failed,
 }
 
-pub(crate) struct Queues<P: Platform> {
-    pub tx: TxQueue<P>,
-    pub rx: RxQueue<P>,
-    event: EventPort<P>,
-}
-
 /// A network device.
 ///
-/// The thread that owns it goes round: read [`NetFront::seq`]; let the stack poll; [`NetFront::flush`]; and when
-/// [`NetFront::arm`] says that nothing has come meanwhile, wait for an event on [`NetFront::port`] past that count. A thread
-/// that watches the back end's state passes changes on by [`NetFront::backend_changed`].
+/// The thread that owns it goes round: read [`NetFront::events`]; let the stack poll; [`NetFront::flush`]; and when
+/// [`NetFront::arm`] says that nothing has come meanwhile, wait for an event on any of those ports past its count, but no longer
+/// than [`NetFront::quiet_until`]. A thread that watches the back end's state passes changes on by [`NetFront::backend_changed`],
+/// and asks [`NetFront::link`] when `carrier` or `mtu` change.
 pub struct NetFront<P: Platform, D: Device> {
     platform: P,
     device: D,
@@ -78,6 +41,9 @@ pub struct NetFront<P: Platform, D: Device> {
     info: Info,
     /// `None` while not connected.
     queues: Option<Queues<P>>,
+    /// Keys in XenStore that describe a connection; they are taken back when it ends.
+    published: Vec<String>,
+    groups: Groups,
     error: Option<PeerMisbehaved>,
     stats: Stats,
 }
@@ -87,13 +53,15 @@ impl<P: Platform, D: Device> NetFront<P, D> {
     pub fn connect(platform: &P, device: D, config: Config) -> Result<Self, NetError> {
         let deadline = platform.now_ns().saturating_add(config.timeout_ns);
         device.wait_backend(&[State::InitWait], "back end in InitWait", Some(deadline))?;
-        let info = read_info(&device, &config)?;
+        let info = Info::read(&device, &config)?;
         let mut front = Self {
             platform: platform.clone(),
             device,
             config,
             info,
             queues: None,
+            published: Vec::new(),
+            groups: Groups::default(),
             error: None,
             stats: Stats::default(),
         };
@@ -101,7 +69,7 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         Ok(front)
     }
 
-    /// The hardware address, MTU and offloads.
+    /// The hardware address, the MTU, and what was agreed with the back end.
     pub fn info(&self) -> &Info {
         &self.info
     }
@@ -131,24 +99,22 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         self.error
     }
 
-    /// The event channel to wait on; `None` while not connected.
-    pub fn port(&self) -> Option<Port> {
-        self.queues.as_ref().map(|queues| queues.event.port())
+    /// The event channels to wait on, each with the count of its events so far. Read them before polling. None while not
+    /// connected.
+    pub fn events(&self) -> impl Iterator<Item = (Port, EventSeq)> {
+        self.queues.iter().flat_map(Queues::events)
     }
 
-    /// The count of events so far. Read it before polling.
-    pub fn seq(&self) -> Option<EventSeq> {
-        self.queues.as_ref().map(|queues| queues.event.seq())
+    /// Until when events are not listened to, because many of them brought nothing. Poll again then, whatever else happens.
+    pub fn quiet_until(&self) -> Option<u64> {
+        self.queues.as_ref().filter(|_| self.error.is_none())?.quiet_until()
     }
 
     /// Shows the back end all frames sent and buffers freed since, and wakes it if it sleeps.
     pub fn flush(&mut self) {
-        let Some(queues) = self.queues.as_mut().filter(|_| self.error.is_none()) else { return };
-        let (tx, rx) = (queues.tx.publish(), queues.rx.publish());
-        if tx == Doorbell::Ring || rx == Doorbell::Ring {
-            queues.event.notify();
-            self.stats.notifications += 1;
-        }
+        self.tell_groups();
+        let Some((queues, stats)) = self.queues() else { return };
+        queues.flush(stats);
     }
 
     /// Flushes and asks for an event. `true`: there is something already, poll again before sleeping. An event comes for each
@@ -156,17 +122,49 @@ impl<P: Platform, D: Device> NetFront<P, D> {
     #[must_use = "what came meanwhile brings no event"]
     pub fn arm(&mut self) -> bool {
         self.flush();
-        let Some(queues) = self.queues.as_mut().filter(|_| self.error.is_none()) else { return false };
-        // A frame received is left where it is while there is no room for an answer to it.
-        if queues.tx.starved() { queues.tx.arm() } else { queues.rx.arm() }
+        let platform = self.platform.clone();
+        let Some((queues, stats)) = self.queues() else { return false };
+        queues.arm(&platform, stats)
     }
 
-    /// Asks XenStore for the state of the link. Reacts to what it finds as [`NetFront::backend_changed`] does.
+    /// Asks for frames sent to a multicast group, by its hardware address. Without effect, and needless, unless
+    /// [`Info::multicast_control`]. Goes on over a reconnect. Frames for all (broadcast) come in any case.
+    pub fn join(&mut self, group: [u8; 6]) {
+        self.groups.join(group);
+    }
+
+    /// Takes back a [`NetFront::join`].
+    pub fn leave(&mut self, group: [u8; 6]) {
+        self.groups.leave(group);
+    }
+
+    fn tell_groups(&mut self) {
+        if self.info.multicast_control
+            && let Some(queues) = self.queues.as_mut().filter(|_| self.error.is_none())
+        {
+            self.groups.tell(|membership, group| queues.tx.tell(membership, group));
+        }
+    }
+
+    /// Asks XenStore for the state of the link, and for the MTU if it is up. Reacts to what it finds as
+    /// [`NetFront::backend_changed`] does.
     pub fn link(&mut self) -> Result<Link, NetError> {
         let state = self.device.backend_state()?;
         let link = self.backend_changed(state)?;
+        if link == Link::Up {
+            let scatter = self.device.backend_feature("feature-sg")?;
+            self.set_mtu(Info::read_mtu(&self.device, scatter)?);
+        }
         let carrier = link != Link::Up || self.device.backend_number("carrier", 1)? != 0;
         Ok(if carrier { link } else { Link::NoCarrier })
+    }
+
+    /// Frames get as long as the buffers that there are for them allow; more takes a reconnect.
+    fn set_mtu(&mut self, mtu: usize) {
+        if let Some(queues) = &mut self.queues {
+            self.info.set_mtu(mtu, queues.tx.bytes());
+            queues.tx.limit(&self.info);
+        }
     }
 
     /// Takes notice of a state of the back end. When it is closing, the connection is given up and the device closed, which
@@ -179,7 +177,7 @@ impl<P: Platform, D: Device> NetFront<P, D> {
                 self.device.publish(&[], State::Closing)?;
             }
             self.disconnect();
-            self.device.retract(&CONNECTION_KEYS)?;
+            self.retract()?;
             self.device.publish(&[], State::Closed)?;
         }
         Ok(match (&self.error, &self.queues) {
@@ -198,7 +196,7 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         self.poll_backend(&[State::Closed, State::InitWait, State::Unknown], "back end in Closed", deadline)?;
         self.device.publish(&[], State::Initialising)?;
         self.poll_backend(&[State::InitWait], "back end in InitWait again", deadline)?;
-        self.info = read_info(&self.device, &self.config)?;
+        self.info = Info::read(&self.device, &self.config)?;
         self.error = None;
         self.connect_queues(deadline)
     }
@@ -231,10 +229,10 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         }
     }
 
-    /// The length of the next received frame.
-    pub(crate) fn rx_ready(&mut self) -> Option<usize> {
+    /// The queue and the length of the next received frame.
+    pub(crate) fn rx_ready(&mut self) -> Option<(usize, usize)> {
         let (queues, stats) = self.queues()?;
-        let received = queues.rx.receive(&mut stats.rx);
+        let received = queues.receive(stats);
         received.unwrap_or_else(|error| {
             self.fail(error);
             None
@@ -249,14 +247,17 @@ impl<P: Platform, D: Device> NetFront<P, D> {
     }
 
     fn connect_queues(&mut self, deadline: u64) -> Result<(), NetError> {
-        let queues = self.make_queues()?;
-        let result = self.publish_queues(&queues, deadline);
+        let peer = self.device.backend_domain();
+        let queues = Queues::new(&self.platform, peer, self.device.name(), &self.info, &self.config)?;
+        let keys = queues.keys();
         self.queues = Some(queues);
+        self.groups.forget();
+        let result = self.publish_queues(keys, deadline);
         if result.is_err() {
             // Best effort: the first error is the one to report.
             let _ = self.device.publish(&[], State::Closing);
             self.disconnect();
-            let _ = self.device.retract(&CONNECTION_KEYS);
+            let _ = self.retract();
             let _ = self.device.publish(&[], State::Closed);
         } else {
             self.stats.connects += 1;
@@ -264,40 +265,37 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         result
     }
 
-    fn make_queues(&self) -> Result<Queues<P>, NetError> {
-        let (platform, config, name) = (&self.platform, &self.config, self.device.name());
-        let peer = self.device.backend_domain();
-        let grant = |error: GrantError| NetError::Grant { device: name.into(), error };
-        let offload = self.info.checksum;
-        let max_frame = self.info.max_frame;
-        let tx = TxQueue::new(platform, peer, config.tx_buffers, max_frame, offload, config.first_index);
-        let tx = tx.map_err(grant)?;
-        let longest = self.info.mtu + ETHERNET_HEADER;
-        let rx =
-            RxQueue::new(platform, peer, config.rx_buffers, longest, config.first_index).map_err(grant)?;
-        let event = EventPort::alloc(platform, peer);
-        let event = event.map_err(|error| NetError::Event { device: name.into(), error })?;
-        Ok(Queues { tx, rx, event })
-    }
-
-    fn publish_queues(&self, queues: &Queues<P>, deadline: u64) -> Result<(), NetError> {
-        let segments = if self.config.rx_segments { "1" } else { "0" };
-        let keys = [
-            ("tx-ring-ref", &*format!("{}", queues.tx.ring_page().gref())),
-            ("rx-ring-ref", &*format!("{}", queues.rx.ring_page().gref())),
-            ("event-channel", &*format!("{}", queues.event.port())),
+    fn publish_queues(&mut self, keys: Vec<(String, String)>, deadline: u64) -> Result<(), NetError> {
+        let info = &self.info;
+        let yes = |wanted: bool| if wanted { "1" } else { "0" };
+        let mut all: Vec<(&str, &str)> =
+            keys.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        all.extend([
             ("request-rx-copy", "1"),
             ("feature-rx-notify", "1"),
-            ("feature-sg", "1"),
+            ("feature-sg", yes(info.rx_scatter())),
             ("feature-no-csum-offload", "0"),
             ("feature-ipv6-csum-offload", "1"),
-            ("feature-gso-tcpv4", segments),
-            ("feature-gso-tcpv6", segments),
-        ];
-        self.device.publish(&keys, State::Connected)?;
+            ("feature-gso-tcpv4", yes(info.rx_segments)),
+            ("feature-gso-tcpv6", yes(info.rx_segments)),
+            ("request-multicast-control", yes(info.multicast_control)),
+        ]);
+        let published = self.device.publish(&all, State::Connected);
+        self.published = connection_keys(&keys);
+        published?;
         self.device.wait_backend(&[State::Connected], "back end in Connected", Some(deadline))?;
         // The buffers were posted before the back end listened.
-        queues.event.notify();
+        if let Some(queues) = &self.queues {
+            queues.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Takes the keys of the connection that has ended out of XenStore.
+    fn retract(&mut self) -> Result<(), DeviceError> {
+        let keys: Vec<_> = self.published.iter().map(String::as_str).collect();
+        self.device.retract(&keys)?;
+        self.published.clear();
         Ok(())
     }
 
@@ -321,7 +319,7 @@ impl<P: Platform, D: Device> NetFront<P, D> {
                 .map_err(NetError::from)
         };
         self.disconnect();
-        self.device.retract(&CONNECTION_KEYS)?;
+        self.retract()?;
         self.device.publish(&[], State::Closed)?;
         closed
     }
@@ -357,6 +355,10 @@ impl<P: Platform, D: Device> NetFront<P, D> {
     }
 }
 
-fn read_info<D: Device>(device: &D, config: &Config) -> Result<Info, NetError> {
-    Ok(Info::read(device)?.limit(config.tx_segmentation, config.tx_buffers))
+/// What to take back of these keys; of those of a queue, all by its directory.
+fn connection_keys(keys: &[(String, String)]) -> Vec<String> {
+    let mut published: Vec<String> =
+        keys.iter().map(|(key, _)| key.split('/').next().unwrap_or(key).into()).collect();
+    published.dedup();
+    published
 }

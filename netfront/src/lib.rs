@@ -1,10 +1,14 @@
 //! The PV network front end (`io/netif.h`): [`NetFront`], an Ethernet device for smoltcp.
 //!
 //! - [`front`]: connecting, closing, losing the back end and getting it back; what the owner's thread calls;
-//! - `rx`, `tx`: one ring each, with its buffers that stay granted for as long as the device is connected; `pool`: which are free;
+//! - `queues`: the rings and event channels, one or several of each; `flow`: which queue a frame goes through;
+//! - `rx`: a ring with buffers that stay granted for as long as the device is connected; `tx`: rings that share such a buffer;
+//!   `pool`: which of its pages are free;
 //! - `checksum`: TCP and UDP checksums, left to the back end where it can, done here where it can not;
+//! - `extra`: long TCP segments and multicast groups on the ring; `groups`: which the back end has been told of;
+//! - `storm`: events that bring nothing;
 //! - `phy`: smoltcp's traits;
-//! - `info`: what XenStore says about the device; [`stats`]: counters;
+//! - `config`, `info`: what the owner wishes, and what was agreed with the back end; [`stats`]: counters;
 //! - `fake`: a back end for tests.
 //!
 //! A byte is copied once on its way in, from the shared page to private memory where it is judged and parsed, and not at all on
@@ -19,21 +23,28 @@
 extern crate alloc;
 
 mod checksum;
+mod config;
 mod error;
+mod extra;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod flow;
 pub mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod groups;
 mod info;
 mod phy;
 mod pool;
+mod queues;
 mod rx;
 pub mod stats;
+mod storm;
 mod tx;
 
+pub use config::Config;
 pub use error::NetError;
-pub use front::{Config, Link, NetFront};
+pub use front::{Link, NetFront};
 pub use info::{Info, Offload};
 pub use phy::{RxFrame, TxFrame};
 pub use stats::Stats;

@@ -9,7 +9,7 @@ use xen::xenbus::Device;
 
 use crate::rx::RxQueue;
 use crate::stats::TxStats;
-use crate::tx::TxQueue;
+use crate::tx::Sender;
 use crate::{ETHERNET_HEADER, NetFront};
 
 /// A received frame, in private memory.
@@ -20,7 +20,7 @@ pub struct RxFrame<'a, P: Platform> {
 
 /// Room for a frame to send.
 pub struct TxFrame<'a, P: Platform> {
-    tx: &'a mut TxQueue<P>,
+    tx: &'a mut Sender<P>,
     stats: &'a mut TxStats,
     meta: PacketMeta,
 }
@@ -57,10 +57,10 @@ impl<P: Platform, D: Device> phy::Device for NetFront<P, D> {
         if !self.tx_ready() {
             return None;
         }
-        let len = self.rx_ready()?;
+        let (queue, len) = self.rx_ready()?;
         let (queues, stats) = self.queues()?;
         let tx = TxFrame { tx: &mut queues.tx, stats: &mut stats.tx, meta: PacketMeta::default() };
-        Some((RxFrame { rx: &queues.rx, len }, tx))
+        Some((RxFrame { rx: queues.rx.get(queue)?, len }, tx))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Self::TxToken<'_>> {
@@ -80,7 +80,7 @@ impl<P: Platform, D: Device> phy::Device for NetFront<P, D> {
         capabilities.checksum.tcp = Checksum::None;
         capabilities.checksum.udp = Checksum::None;
         let longest = NonZeroUsize::new(info.max_frame);
-        capabilities.segmentation.tcpv4 = longest.filter(|_| info.segmentation);
+        capabilities.segmentation.tcpv4 = longest.filter(|_| info.segmentation.ipv4);
         // Not over IPv6: smoltcp 0.14 makes such segments and then drops them for want of fragmentation.
         capabilities
     }

@@ -10,11 +10,13 @@ use xen::{
     Access, DomId, Doorbell, Front, GrantError, PAGE_SIZE, PeerMisbehaved, Platform, SharedMemory, SharedPage,
 };
 use xen_sys::io::netif::{
-    EXTRA_FLAG_MORE, ExtraInfo, RXF_CSUM_BLANK, RXF_DATA_VALIDATED, RXF_EXTRA_INFO, RXF_MORE_DATA, RxRequest,
-    RxResponse,
+    EXTRA_FLAG_MORE, ExtraInfo, RXF_CSUM_BLANK, RXF_DATA_VALIDATED, RXF_EXTRA_INFO, RXF_GSO_PREFIX,
+    RXF_MORE_DATA, RxRequest, RxResponse,
 };
 
-use crate::checksum::{self, Verdict};
+use crate::checksum::{self, Payload, Verdict, Version};
+use crate::extra::Extra;
+use crate::info::Info;
 use crate::stats::RxStats;
 use crate::{ETHERNET_HEADER, MAX_FRAME};
 
@@ -30,6 +32,8 @@ struct Chain {
     more_data: bool,
     more_extras: bool,
     dropped: bool,
+    /// A TCP segment longer than the MTU.
+    segmented: Option<Version>,
 }
 
 pub(crate) struct RxQueue<P: Platform> {
@@ -40,19 +44,17 @@ pub(crate) struct RxQueue<P: Platform> {
     chain: Chain,
     /// Private memory in which packets are put together and parsed.
     frame: Vec<u8>,
+    /// Whether long TCP segments were asked for.
+    segments: bool,
+    /// Whether what the back end says of checksums is believed.
+    trusted: bool,
 }
 
 impl<P: Platform> RxQueue<P> {
-    /// Grants the ring and `count` buffers, and posts them all. A usual frame has up to `longest` bytes.
-    pub fn new(
-        platform: &P,
-        peer: DomId,
-        count: usize,
-        longest: usize,
-        start: u32,
-    ) -> Result<Self, GrantError> {
+    /// Grants the ring and the buffers of one queue, and posts them all.
+    pub fn new(platform: &P, peer: DomId, info: &Info, start: u32) -> Result<Self, GrantError> {
         let mut ring = Front::starting_at(SharedPage::new(platform, peer, Access::ReadWrite)?, start);
-        let count = count.clamp(1, ring.capacity() as usize);
+        let (count, longest) = (info.rx_buffers.min(ring.capacity() as usize), info.mtu + ETHERNET_HEADER);
         let (mut buffers, mut frame) = (Vec::new(), Vec::new());
         buffers.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
         frame.try_reserve_exact(longest).map_err(|_| GrantError::OutOfMemory)?;
@@ -64,7 +66,8 @@ impl<P: Platform> RxQueue<P> {
         }
         // The back end does not listen yet; it is notified when it does.
         let _ = ring.publish();
-        Ok(Self { ring, buffers, next: 0, chain: Chain::default(), frame })
+        let (segments, trusted) = (info.rx_segments, info.trusted);
+        Ok(Self { ring, buffers, next: 0, chain: Chain::default(), frame, segments, trusted })
     }
 
     pub fn ring_page(&self) -> &SharedPage<P> {
@@ -75,7 +78,7 @@ impl<P: Platform> RxQueue<P> {
     /// gives up for the time being, so that a back end can not hold the caller here.
     pub fn receive(&mut self, stats: &mut RxStats) -> Result<Option<usize>, PeerMisbehaved> {
         for _ in 0..self.ring.capacity() {
-            let taken = if self.chain.more_extras { self.take_extra()? } else { self.take_data(stats)? };
+            let taken = if self.chain.more_extras { self.take_extra(stats)? } else { self.take_data(stats)? };
             if !taken {
                 return Ok(None);
             }
@@ -113,12 +116,16 @@ impl<P: Platform> RxQueue<P> {
 
     fn take_data(&mut self, stats: &mut RxStats) -> Result<bool, PeerMisbehaved> {
         let Some(response) = self.ring.pop()? else { return Ok(false) };
+        stats.slots += 1;
         if usize::from(response.id) != self.next {
             return Err(PeerMisbehaved { what: "rx response for buffer", value: response.id.into() });
         }
         if self.chain.slots == 0 {
             self.chain.flags = response.flags;
             self.chain.more_extras = response.flags & RXF_EXTRA_INFO != 0;
+            if response.flags & RXF_GSO_PREFIX != 0 {
+                self.drop_chain(&mut stats.bad_extras);
+            }
         }
         self.chain.more_data = response.flags & RXF_MORE_DATA != 0;
         match usize::try_from(response.status) {
@@ -138,10 +145,17 @@ impl<P: Platform> RxQueue<P> {
         Ok(true)
     }
 
-    fn take_extra(&mut self) -> Result<bool, PeerMisbehaved> {
-        let Some(extra) = self.ring.pop_slot::<ExtraInfo>()? else { return Ok(false) };
-        // None was asked for, and none changes what the bytes of a packet are.
-        self.chain.more_extras = extra.flags & EXTRA_FLAG_MORE != 0;
+    fn take_extra(&mut self, stats: &mut RxStats) -> Result<bool, PeerMisbehaved> {
+        let Some(info) = self.ring.pop_slot::<ExtraInfo>()? else { return Ok(false) };
+        stats.slots += 1;
+        match Extra::parse(&info) {
+            Some(Extra::Segmented(version)) if self.segments && self.chain.segmented.is_none() => {
+                self.chain.segmented = Some(version);
+            }
+            Some(Extra::Other) => {}
+            _ => self.drop_chain(&mut stats.bad_extras),
+        }
+        self.chain.more_extras = info.flags & EXTRA_FLAG_MORE != 0;
         self.repost();
         Ok(true)
     }
@@ -188,13 +202,26 @@ impl<P: Platform> RxQueue<P> {
             stats.runts += 1;
             return false;
         }
+        let frame = self.frame(packet.len);
+        if let Some(version) = packet.segmented {
+            let Payload::Transport(transport) = checksum::locate(frame) else {
+                stats.bad_extras += 1;
+                return false;
+            };
+            if !transport.is_tcp() || transport.version != version {
+                stats.bad_extras += 1;
+                return false;
+            }
+        }
         // Blank: it comes from this machine and never was on a wire. Validated: the back end's network card has checked it.
-        let trusted = packet.flags & (RXF_CSUM_BLANK | RXF_DATA_VALIDATED) != 0;
-        if !trusted && checksum::verify(self.frame(packet.len)) == Verdict::Bad {
+        let blank = packet.flags & RXF_CSUM_BLANK != 0;
+        let validated = packet.flags & RXF_DATA_VALIDATED != 0 && self.trusted;
+        if !blank && !validated && checksum::verify(frame) == Verdict::Bad {
             stats.bad_checksums += 1;
             return false;
         }
         stats.packets += 1;
+        stats.segmented += u64::from(packet.segmented.is_some());
         stats.bytes += packet.len as u64;
         true
     }

@@ -8,6 +8,7 @@ mod transfer;
 use smoltcp::phy::{Device as _, RxToken as _, TxToken as _};
 use smoltcp::time::Instant;
 use xen::fake::{FakeDevice, FakeXen, World};
+use xen::{EventSeq, Port};
 
 use crate::fake::FakeNetback;
 use crate::{Config, NetFront};
@@ -35,6 +36,14 @@ fn send(front: &mut Front, frame: &[u8]) -> bool {
 fn receive(front: &mut Front) -> Option<Vec<u8>> {
     let (token, _) = front.receive(NOW)?;
     Some(token.consume(|frame| frame.to_vec()))
+}
+
+/// The event channel of a device that has one, and the count of its events.
+fn event(front: &Front) -> (Port, EventSeq) {
+    let mut events = front.events();
+    let first = events.next().expect("it is connected");
+    assert_eq!(events.next(), None, "there is one");
+    first
 }
 
 /// A frame of no protocol, so that nobody looks for checksums in it.

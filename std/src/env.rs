@@ -6,8 +6,8 @@ use minios::cmdline::CommandLine;
 use spin::Once;
 
 /// The options that the runtime understands. Those of a second, third... interface have its number appended: `ip1=`.
-const KNOWN: [&str; 6] = ["loglevel", "ip", "gateway", "dns", "hostname", "mount"];
-const PER_INTERFACE: [&str; 3] = ["ip", "gateway", "dns"];
+const KNOWN: [&str; 7] = ["loglevel", "ip", "gateway", "dns", "queues", "hostname", "mount"];
+const PER_INTERFACE: [&str; 4] = ["ip", "gateway", "dns", "queues"];
 
 static LINE: Once<CommandLine> = Once::new();
 

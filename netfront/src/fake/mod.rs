@@ -8,14 +8,20 @@
 mod rings;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
+use std::vec;
 use std::vec::Vec;
 
 use xen::DomId;
 use xen::fake::{FakeDevice, FakeXen, Peer, Progress};
 use xen::xenbus::{Device, State};
-use xen_sys::io::netif::{RSP_OKAY, RXF_CSUM_BLANK, RXF_DATA_VALIDATED, TXF_CSUM_BLANK, TXF_DATA_VALIDATED};
+use xen_sys::io::netif::{
+    EXTRA_TYPE_GSO, ExtraInfo, RSP_OKAY, RXF_CSUM_BLANK, RXF_DATA_VALIDATED, TXF_CSUM_BLANK,
+    TXF_DATA_VALIDATED,
+};
+
+use crate::info::MAX_QUEUES;
 
 pub use rings::{BackRings, RxRing, TxRing};
 
@@ -31,7 +37,9 @@ pub struct ToGuest {
     /// Where in its buffer a slot's data begins.
     pub offset: usize,
     /// Extra infos after the first response.
-    pub extras: usize,
+    pub extras: Vec<ExtraInfo>,
+    /// The queue it comes through; of those that there are.
+    pub queue: usize,
     /// Instead of data, this negative status.
     pub error: Option<i16>,
 }
@@ -39,7 +47,8 @@ pub struct ToGuest {
 impl ToGuest {
     /// A frame that came from a wire, its checksums not looked at, in as few slots as it takes.
     pub fn new(frame: &[u8]) -> Self {
-        Self { frame: frame.to_vec(), flags: 0, slot_len: xen::PAGE_SIZE, offset: 0, extras: 0, error: None }
+        let (frame, slot_len) = (frame.to_vec(), xen::PAGE_SIZE);
+        Self { frame, flags: 0, slot_len, offset: 0, extras: Vec::new(), queue: 0, error: None }
     }
 }
 
@@ -54,6 +63,8 @@ pub struct FromGuest {
     pub segmentation: Option<(u16, u8)>,
     /// Requests it took.
     pub slots: usize,
+    /// The queue it came through.
+    pub queue: usize,
 }
 
 /// How the back end behaves; change it at any time.
@@ -76,8 +87,10 @@ pub struct Knobs {
 struct Inner {
     device: FakeDevice,
     peer: Peer,
-    rings: Option<BackRings>,
-    to_guest: VecDeque<ToGuest>,
+    /// Of each queue; none while it is not connected.
+    rings: Vec<BackRings>,
+    to_guest: Vec<VecDeque<ToGuest>>,
+    groups: BTreeSet<[u8; 6]>,
     from_guest: Vec<FromGuest>,
     wire: Option<Weak<RefCell<Inner>>>,
     longest_segmentation: Option<(u16, u8, usize)>,
@@ -109,8 +122,9 @@ impl FakeNetback {
         let inner = Inner {
             device: device.clone(),
             peer: xen.peer(device.backend_domain()),
-            rings: None,
-            to_guest: VecDeque::new(),
+            rings: Vec::new(),
+            to_guest: vec![VecDeque::new(); MAX_QUEUES],
+            groups: BTreeSet::new(),
             from_guest: Vec::new(),
             wire: None,
             longest_segmentation: None,
@@ -139,13 +153,20 @@ impl FakeNetback {
     /// Queues a frame for the guest, in detail.
     pub fn send_as(&self, frame: ToGuest) {
         let mut inner = self.0.borrow_mut();
-        inner.to_guest.push_back(frame);
+        let filtered = inner.device.front_number("request-multicast-control") == Some(1);
+        let to_group =
+            frame.frame.first().is_some_and(|first| first & 1 == 1) && frame.frame[..6] != [0xff; 6];
+        if filtered && to_group && !inner.groups.contains(&frame.frame[..6]) {
+            return;
+        }
+        let queue = frame.queue % inner.rings.len().max(1);
+        inner.to_guest[queue].push_back(frame);
         inner.awake = true;
     }
 
     /// Frames queued and not yet delivered.
     pub fn queued(&self) -> usize {
-        self.0.borrow().to_guest.len()
+        self.0.borrow().to_guest.iter().map(VecDeque::len).sum()
     }
 
     /// What the guest has sent since the last call.
@@ -169,14 +190,25 @@ impl FakeNetback {
     /// Lets go of the rings and moves to `state`, as when the device is detached or the back end's domain dies.
     pub fn leave(&self, state: State) {
         let mut inner = self.0.borrow_mut();
-        inner.rings = None;
+        inner.rings.clear();
+        inner.groups.clear();
         inner.device.set_back_state(state);
     }
 
-    /// What the back end has mapped, to be lied in. `None` while it is not connected.
+    /// What the back end has mapped of the first queue, to be lied in. `None` while it is not connected.
     pub fn with_rings<R>(&self, act: impl FnOnce(&mut BackRings, &Peer) -> R) -> Option<R> {
+        self.with_queue(0, act)
+    }
+
+    /// As [`FakeNetback::with_rings`], of any queue.
+    pub fn with_queue<R>(&self, queue: usize, act: impl FnOnce(&mut BackRings, &Peer) -> R) -> Option<R> {
         let inner = &mut *self.0.borrow_mut();
-        Some(act(inner.rings.as_mut()?, &inner.peer))
+        Some(act(inner.rings.get_mut(queue)?, &inner.peer))
+    }
+
+    /// The groups that the guest has joined.
+    pub fn groups(&self) -> Vec<[u8; 6]> {
+        self.0.borrow().groups.iter().copied().collect()
     }
 
     /// Cuts the wire: what the guest sends is collected again.
@@ -202,7 +234,7 @@ impl Inner {
         let back = self.device.backend_state().expect("a table never fails");
         match (self.device.front_state(), back) {
             (State::Connected, State::InitWait) if self.knobs.connects => {
-                self.rings = Some(BackRings::map(&self.device, &self.peer));
+                self.rings = BackRings::map_all(&self.device, &self.peer);
                 self.awake = true;
                 self.device.set_back_state(State::Connected);
             }
@@ -217,14 +249,16 @@ impl Inner {
     }
 
     fn close(&mut self, state: State) {
-        self.rings = None;
+        self.rings.clear();
+        self.groups.clear();
         self.device.set_back_state(state);
     }
 
     fn transfer(&mut self) -> bool {
-        let Some(rings) = &mut self.rings else { return false };
-        self.awake |= rings.event.take_pending();
-        if !self.awake {
+        for rings in &mut self.rings {
+            self.awake |= rings.take_pending();
+        }
+        if self.rings.is_empty() || !self.awake {
             return false;
         }
         if self.slept < self.knobs.delay {
@@ -232,26 +266,37 @@ impl Inner {
             return true;
         }
         self.slept = 0;
-        if self.knobs.takes_tx {
-            let sent = rings.take_frames(&self.peer, &self.knobs);
-            for frame in &sent {
-                if let Some((size, kind)) = frame.segmentation
-                    && self.longest_segmentation.is_none_or(|(.., len)| len < frame.frame.len())
-                {
-                    self.longest_segmentation = Some((size, kind, frame.frame.len()));
-                }
+        // Awake until there is nothing in any ring: only then it waits for an event.
+        self.awake = false;
+        for queue in 0..self.rings.len() {
+            if self.knobs.takes_tx {
+                let sent = self.rings[queue].take_frames(&self.peer, &self.knobs);
+                self.hand_on(queue, sent);
+            }
+            let (rings, frames) = (&mut self.rings[queue], &mut self.to_guest[queue]);
+            rings.give_frames(&self.peer, frames);
+            self.awake |= rings.arm(self.knobs.takes_tx, !frames.is_empty());
+        }
+        true
+    }
+
+    fn hand_on(&mut self, queue: usize, sent: Vec<FromGuest>) {
+        for (group, joined) in core::mem::take(&mut self.rings[queue].groups) {
+            let changed = if joined { self.groups.insert(group) } else { self.groups.remove(&group) };
+            assert!(changed, "{group:x?} was joined or left already");
+        }
+        for mut frame in sent {
+            frame.queue = queue;
+            if let Some((size, kind)) = frame.segmentation
+                && self.longest_segmentation.is_none_or(|(.., len)| len < frame.frame.len())
+            {
+                self.longest_segmentation = Some((size, kind, frame.frame.len()));
             }
             match self.wire.as_ref().and_then(Weak::upgrade) {
-                None => self.from_guest.extend(sent),
-                Some(other) => {
-                    sent.into_iter().for_each(|frame| FakeNetback(other.clone()).send_as(on_the_wire(frame)))
-                }
+                None => self.from_guest.push(frame),
+                Some(other) => FakeNetback(other).send_as(on_the_wire(frame)),
             }
         }
-        rings.give_frames(&self.peer, &mut self.to_guest);
-        // Awake until there is nothing in either ring: only then it waits for an event.
-        self.awake = rings.arm(self.knobs.takes_tx, !self.to_guest.is_empty());
-        true
     }
 }
 
@@ -263,5 +308,9 @@ fn on_the_wire(sent: FromGuest) -> ToGuest {
     } else if sent.flags & TXF_DATA_VALIDATED != 0 {
         frame.flags |= RXF_DATA_VALIDATED;
     }
+    if let Some((gso_size, gso_type)) = sent.segmentation {
+        frame.extras.push(ExtraInfo { kind: EXTRA_TYPE_GSO, gso_size, gso_type, ..ExtraInfo::default() });
+    }
+    frame.queue = sent.queue;
     frame
 }

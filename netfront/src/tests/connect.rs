@@ -11,12 +11,13 @@ use crate::{Link, NetError};
 fn it_publishes_what_linux_reads() {
     let world = World::new();
     let (device, _back) = FakeNetback::with_device(&world);
-    let front = Front::connect(&world, device.clone(), config()).expect("the back end is willing");
+    let config = Config { rx_buffers: 18, ..config() };
+    let front = Front::connect(&world, device.clone(), config).expect("the back end is willing");
     assert_eq!(device.front_state(), State::Connected);
     let keys = ["request-rx-copy", "feature-rx-notify", "feature-sg", "feature-ipv6-csum-offload"];
     assert!(keys.iter().all(|key| device.front_number(key) == Some(1)));
     assert_eq!(device.front_number("feature-no-csum-offload"), Some(0));
-    assert_eq!(device.front_number("event-channel"), Some(front.port().expect("connected").raw()));
+    assert_eq!(device.front_number("event-channel"), Some(event(&front).0.raw()));
     assert_eq!((front.mac(), front.mtu()), ([0, 0x16, 0x3e, 0, 0, 1], 1500));
 }
 
@@ -145,7 +146,7 @@ fn a_back_end_that_closes_is_followed_and_comes_back() {
         assert_eq!(front.link(), Ok(Link::Closed));
         assert_eq!((world.grants_in_use(), front.device().front_state()), (0, State::Closed));
         assert!(!send(&mut front, &opaque(100, 0)));
-        assert_eq!((receive(&mut front), front.port(), front.arm()), (None, None, false));
+        assert_eq!((receive(&mut front), front.events().count(), front.arm()), (None, 0, false));
         front.reconnect().expect("the back end comes back");
         back.send(&opaque(300, round));
         assert!(send(&mut front, &opaque(200, round)));

@@ -5,6 +5,7 @@
 //! | `ip=` | a list of `dhcp`, `slaac`, `none`, `ADDRESS/PREFIX` (v4 and v6); without it `dhcp,slaac` |
 //! | `gateway=` | a list of routers, one v4 and one v6 |
 //! | `dns=` | a list of name servers, in addition to those of DHCP |
+//! | `queues=` | pairs of rings, as far as the back end has them; without it 1, for the one processor |
 
 use alloc::format;
 use alloc::string::String;
@@ -40,6 +41,15 @@ pub(super) fn config(number: usize) -> IfConfig {
         }
     }
     config
+}
+
+/// The queues that the n-th vif is to have.
+pub(super) fn queues(number: usize) -> usize {
+    let Some(text) = value("queues", number) else { return 1 };
+    text.parse().ok().filter(|queues| (1..=8).contains(queues)).unwrap_or_else(|| {
+        warn(&format!("queues={text}"), "is not a number from 1 to 8");
+        1
+    })
 }
 
 fn address(word: &str, gateways: (Option<Ipv4Addr>, Option<Ipv6Addr>), config: &mut IfConfig) {

@@ -114,18 +114,21 @@ fn connect_one(
     use alloc::string::ToString;
     let store = store::store().ok_or("there is no XenStore")?;
     let device = XenbusDevice::new(store, "vif", id).map_err(|error| error.to_string())?;
-    let device = NetFront::connect(&Xen, device, device_config(count)).map_err(|error| error.to_string())?;
+    let device =
+        NetFront::connect(&Xen, device, device_config(number, count)).map_err(|error| error.to_string())?;
     let mac = device.mac();
+    log::debug!("{}: {}", interface_name(id), device.info());
     stack
         .add_interface(&interface_name(id), device, mac, options::config(number))
         .map_err(|error| error.to_string())
 }
 
 /// As many buffers as the ring has slots, but in all no more than an eighth of the free memory.
-fn device_config(count: usize) -> Config {
+fn device_config(number: usize, count: usize) -> Config {
     let pages = (minios::memory::usage().free / 8 / count.max(1)).clamp(64, 512);
     let buffers = pages / 2;
-    Config { rx_buffers: buffers, tx_buffers: buffers, ..Config::default() }
+    let queues = options::queues(number);
+    Config { rx_buffers: buffers, tx_buffers: buffers, queues, ..Config::default() }
 }
 
 /// Polls the stack whenever there is a reason to.
@@ -137,11 +140,12 @@ fn poll_forever() {
         ports.clear();
         for (_, interface) in &network.interfaces {
             if let Some(device) = stack.device_mut(*interface) {
-                ports.extend(device.port().zip(device.seq()));
+                ports.extend(device.events());
             }
         }
         let next = stack.poll(minios::time::now_ns());
         let mut more = next == NextPoll::Now;
+        let mut quiet = u64::MAX;
         for (_, interface) in &network.interfaces {
             if let Some(device) = stack.device_mut(*interface) {
                 if more {
@@ -149,18 +153,19 @@ fn poll_forever() {
                 } else {
                     more = device.arm();
                 }
+                quiet = quiet.min(device.quiet_until().unwrap_or(u64::MAX));
             }
         }
         let until = match next {
-            NextPoll::At(deadline) => deadline,
-            _ => u64::MAX,
+            NextPoll::At(deadline) => deadline.min(quiet),
+            _ => quiet,
         };
         network.waits_until.store(if more { 0 } else { until }, Ordering::Relaxed);
         drop(stack);
-        match next {
-            _ if more => thread::yield_now(),
-            NextPoll::At(deadline) => drop(Xen.wait(&ports, Some(deadline))),
-            _ => drop(Xen.wait(&ports, None)),
+        if more {
+            thread::yield_now();
+        } else {
+            Xen.wait(&ports, Some(until).filter(|until| *until < u64::MAX));
         }
     }
 }
