@@ -3,12 +3,18 @@
 use alloc::format;
 use alloc::string::String;
 
+use crate::pool::SEGMENTS_PER_PAGE;
 use xen::PAGE_SIZE;
 use xen::xenbus::{Device, DeviceError};
-use xen_sys::io::blkif::{VDISK_CDROM, VDISK_READONLY, VDISK_REMOVABLE};
+use xen_sys::io::blkif::{
+    MAX_INDIRECT_PAGES_PER_REQUEST, MAX_SEGMENTS_PER_REQUEST, VDISK_CDROM, VDISK_READONLY, VDISK_REMOVABLE,
+};
 
 /// The unit of all sector numbers on the wire and of the `sectors` key, whatever the disk's sector size.
 pub(crate) const WIRE_SECTOR: u64 = 512;
+
+/// What the pages of segments of one request have room for.
+const INDIRECT_MOST: u64 = (MAX_INDIRECT_PAGES_PER_REQUEST * SEGMENTS_PER_PAGE) as u64;
 
 /// What a flush does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +50,10 @@ pub struct Disk {
     pub flush: FlushKind,
     /// The back end offered barriers: what a flush falls back to.
     pub(crate) barrier: bool,
+    /// Most segments of a request that the back end takes: 11 without indirect ones.
+    pub(crate) max_segments: usize,
+    /// The back end keeps pages mapped.
+    pub(crate) persistent: bool,
 }
 
 impl Disk {
@@ -60,6 +70,8 @@ impl Disk {
             removable: false,
             flush: FlushKind::DrainOnly,
             barrier: false,
+            max_segments: MAX_SEGMENTS_PER_REQUEST,
+            persistent: false,
         }
     }
 
@@ -77,6 +89,8 @@ impl Disk {
             "mode",
             "feature-barrier",
             "feature-flush-cache",
+            "feature-max-indirect-segments",
+            "feature-persistent",
         ]);
         if device.read_backend("sectors")?.is_none() {
             return Err(DeviceError::Missing { path: format!("{} back end key sectors", device.name()) });
@@ -101,6 +115,7 @@ impl Disk {
             (false, true) => FlushKind::Barrier,
             (false, false) => FlushKind::DrainOnly,
         };
+        let indirect = device.backend_number("feature-max-indirect-segments", 0)?.min(INDIRECT_MOST);
         Ok(Self {
             name,
             id: device.id(),
@@ -112,6 +127,8 @@ impl Disk {
             removable: has(VDISK_REMOVABLE),
             flush,
             barrier,
+            max_segments: MAX_SEGMENTS_PER_REQUEST.max(indirect as usize),
+            persistent: device.backend_feature("feature-persistent")?,
         })
     }
 

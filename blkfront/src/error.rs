@@ -133,6 +133,15 @@ pub enum Error {
         /// Bytes asked for.
         len: u64,
     },
+    /// The back end came back with a disk that is smaller, has other sectors or is read-only now.
+    Changed {
+        /// The disk.
+        disk: Arc<str>,
+        /// First byte asked for.
+        offset: u64,
+        /// Bytes asked for.
+        len: u64,
+    },
     /// No such request is outstanding.
     UnknownToken {
         /// The disk.
@@ -172,6 +181,9 @@ impl fmt::Display for Error {
             Self::Closed { disk } => write!(f, "{disk} is closed"),
             Self::Busy { disk } => write!(f, "{disk} is being connected or closed"),
             Self::OutOfMemory { disk, len } => write!(f, "{disk}: no memory for {len} bytes"),
+            Self::Changed { disk, offset, len } => {
+                write!(f, "{disk} came back changed: {len} bytes at {offset} can not be transferred any more")
+            }
             Self::UnknownToken { disk, token } => write!(f, "{disk}: no request {token} is outstanding"),
         }
     }

@@ -12,8 +12,9 @@ use xen::{Port, Wake};
 
 use crate::error::Fault;
 use crate::job::{Job, Owner};
+use crate::link::Ports;
 use crate::queue::{Queue, Sink};
-use crate::{Completion, Config, Disk, Error, Operation, Request, Stats, SubmitError, Token};
+use crate::{Completion, Config, Disk, Error, Operation, Request, Stats, SubmitError, Token, Transport};
 
 /// Events without a response that are borne before a waiting thread sleeps instead (XSA-391).
 const SPURIOUS_EVENTS: u32 = 16;
@@ -60,9 +61,32 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         self.queue().in_flight()
     }
 
-    /// The event channel, for threads that wait for several devices at once.
-    pub fn port(&self) -> Option<Port> {
-        self.queue().events().map(|(port, _)| port)
+    /// The event channels, for threads that wait for several devices at once; none while there is no back end.
+    pub fn ports(&self) -> Vec<Port> {
+        self.queue().events().as_slice().iter().map(|(port, _)| *port).collect()
+    }
+
+    /// What was agreed with the back end; all zero while there is none.
+    pub fn transport(&self) -> Transport {
+        let queue = self.queue();
+        let Some(link) = queue.link.as_ref().filter(|_| queue.fault.is_none()) else {
+            return Transport::default();
+        };
+        let terms = link.terms();
+        Transport {
+            queues: terms.queues,
+            ring_pages: 1 << terms.ring_order,
+            slots: link.slots(),
+            max_segments: link.segments(),
+            persistent: terms.persistent && queue.disk.persistent,
+        }
+    }
+
+    /// Collects what is submitted until the value is dropped: then requests that touch go out as one, and the back end is
+    /// notified once. Waiting for an answer sends what there is.
+    pub fn plug(&self) -> Plug<'_, P, D> {
+        self.queue().plugs += 1;
+        Plug(self)
     }
 
     pub(crate) fn queue(&self) -> MutexGuard<'_, Queue<P>> {
@@ -75,7 +99,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         let mut job = self.until(None, |queue| {
             queue.reap(Some(Sink { job: id, buf }));
             queue.issue(None);
-            queue.take(id)
+            queue.jobs.take(id)
         });
         for (at, bytes) in job.iter_mut().flat_map(|job| job.filed.drain(..)) {
             buf[at..at + bytes.len()].copy_from_slice(&bytes);
@@ -89,18 +113,18 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         let job = self.until(None, |queue| {
             queue.reap(None);
             queue.issue(Some((id, data)));
-            queue.take(id)
+            queue.jobs.take(id)
         });
         self.outcome(job)
     }
 
     /// Makes all writes that were submitted before durable, as far as the disk can: see [`Disk::flush`].
     pub fn flush(&self) -> Result<(), Error> {
-        let Some(id) = self.begin(Operation::Flush, 0, 1)? else { return Ok(()) };
+        let Some(id) = self.begin(Operation::Flush, 0, 0)? else { return Ok(()) };
         let job = self.until(None, |queue| {
             queue.reap(None);
             queue.issue(None);
-            queue.take(id)
+            queue.jobs.take(id)
         });
         self.outcome(job)
     }
@@ -109,7 +133,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     fn begin(&self, operation: Operation, offset: u64, len: usize) -> Result<Option<u64>, Error> {
         let mut queue = self.queue();
         queue.check(operation, offset, len as u64)?;
-        if len == 0 {
+        if len == 0 && operation != Operation::Flush {
             return Ok(None);
         }
         queue.add(Owner::Caller, operation, offset, len as u64, Vec::new()).map(Some)
@@ -123,27 +147,26 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         }
     }
 
-    /// Accepts a request without waiting. It is full when no slot of the ring or no bounce page is free.
+    /// Accepts a request without waiting. It is full when no slot of a ring or no bounce page is free and the backlog is full,
+    /// too.
     pub fn submit(&self, request: Request) -> Result<Token, SubmitError> {
         let refused = SubmitError::Refused;
         let mut queue = self.queue();
-        let (operation, offset, len) = match &request {
-            Request::Read { offset, len } => (Operation::Read, *offset, *len),
-            Request::Write { offset, data } => (Operation::Write, *offset, data.len()),
-            Request::Flush => (Operation::Flush, 0, 1),
-        };
+        let (operation, offset, len) = request.extent();
         queue.check(operation, offset, len as u64).map_err(refused)?;
         queue.reap(None);
-        queue.issue(None);
+        let is_plugged = queue.plugs > 0;
+        if !is_plugged {
+            queue.issue(None);
+        }
         queue.check_alive().map_err(refused)?;
-        let bytes = if operation == Operation::Flush { 0 } else { len };
-        let room = queue.link.as_mut().is_none_or(|link| link.room_for(bytes).is_ok());
-        if queue.is_backed_up() || !room {
+        let is_next = queue.jobs.backlog() == 0;
+        let room = queue.link.as_mut().is_none_or(|link| link.room_for(len as u64).is_ok());
+        if !(is_next && room) && queue.jobs.backlog() >= self.config.backlog {
             return Err(SubmitError::Full(request));
         }
         let data = match request {
-            Request::Write { data, .. } => data,
-            Request::Flush => Vec::new(),
+            Request::ReadInto { data, .. } | Request::Write { data, .. } => data,
             Request::Read { .. } => {
                 let mut data = Vec::new();
                 let no_memory = Error::OutOfMemory { disk: self.label.clone(), len: len as u64 };
@@ -151,9 +174,12 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
                 data.resize(len, 0);
                 data
             }
+            _ => Vec::new(),
         };
         let id = queue.add(Owner::Token, operation, offset, len as u64, data).map_err(refused)?;
-        queue.issue(None);
+        if !is_plugged {
+            queue.issue(None);
+        }
         Ok(Token(id))
     }
 
@@ -162,23 +188,23 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         let mut queue = self.queue();
         queue.reap(None);
         queue.issue(None);
-        let job = queue.take_any()?;
+        let job = queue.jobs.take_any()?;
         Some(completion(&queue, job))
     }
 
     /// Waits for one request.
     pub fn wait(&self, token: Token) -> Result<Completion, Error> {
         let unknown = || Error::UnknownToken { disk: self.label.clone(), token: token.0 };
-        if !self.queue().knows(token.0) {
+        if !self.queue().jobs.knows_token(token.0) {
             return Err(unknown());
         }
         let done = self.until(None, |queue| {
             queue.reap(None);
             queue.issue(None);
-            match queue.take(token.0) {
+            match queue.jobs.take(token.0) {
                 Some(job) => Some(Some(completion(queue, job))),
                 // Another thread took it meanwhile.
-                None if !queue.knows(token.0) => Some(None),
+                None if !queue.jobs.knows_token(token.0) => Some(None),
                 None => None,
             }
         });
@@ -190,9 +216,9 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         let done = self.until(deadline_ns, |queue| {
             queue.reap(None);
             queue.issue(None);
-            match queue.take_any() {
+            match queue.jobs.take_any() {
                 Some(job) => Some(Some(completion(queue, job))),
-                None if !queue.has_tokens() => Some(None),
+                None if !queue.jobs.has_tokens() => Some(None),
                 None => None,
             }
         });
@@ -249,8 +275,11 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
                 }
                 events
             };
-            match self.doze(events.as_slice(), spurious, deadline_ns) {
-                Wake::Event => spurious += 1,
+            match self.doze(&events, spurious, deadline_ns) {
+                Wake::Event => {
+                    spurious += 1;
+                    self.queue().stats.events += 1;
+                }
                 Wake::TimedOut => spurious = 0,
             }
             let now = self.platform.now_ns();
@@ -265,18 +294,18 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     }
 
     /// One sleep: until an event, the next patrol or the deadline; without events while they are a nuisance.
-    fn doze(&self, events: &[(Port, xen::EventSeq)], spurious: u32, deadline_ns: Option<u64>) -> Wake {
+    fn doze(&self, events: &Ports, spurious: u32, deadline_ns: Option<u64>) -> Wake {
         let crowd = self.waiting.fetch_add(1, Ordering::Relaxed) > 0;
         let patrol = if crowd { self.config.patrol_ns.min(CROWD_PATROL_NS) } else { self.config.patrol_ns };
         let now = self.platform.now_ns();
         let end = |after| Some(deadline_ns.unwrap_or(u64::MAX).min(now.saturating_add(after)));
         let wake = if spurious <= SPURIOUS_EVENTS {
-            self.platform.wait(events, end(patrol))
+            self.platform.wait(events.as_slice(), end(patrol))
         } else {
             let backoff = MIN_BACKOFF_NS << (spurious - SPURIOUS_EVENTS).min(10);
             self.platform.wait(&[], end(backoff.min(MAX_BACKOFF_NS)));
             // Did they go on meanwhile?
-            if self.queue().events().as_slice() == events { Wake::TimedOut } else { Wake::Event }
+            if self.queue().events().as_slice() == events.as_slice() { Wake::TimedOut } else { Wake::Event }
         };
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         wake
@@ -302,4 +331,19 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
 
 fn completion<P: Platform>(queue: &Queue<P>, job: Job) -> Completion {
     Completion { token: Token(job.id), result: queue.result(&job), data: job.data }
+}
+
+/// Collects requests; see [`BlkFront::plug`].
+#[must_use = "requests are collected as long as it lives"]
+pub struct Plug<'a, P: Platform, D: Device>(&'a BlkFront<P, D>);
+
+impl<P: Platform, D: Device> Drop for Plug<'_, P, D> {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        queue.plugs -= 1;
+        if queue.plugs == 0 {
+            queue.reap(None);
+            queue.issue(None);
+        }
+    }
 }

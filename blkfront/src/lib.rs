@@ -6,7 +6,11 @@
 //!
 //! - blocking: [`BlkFront::read_at`], [`BlkFront::write_at`], [`BlkFront::flush`];
 //! - asynchronous: [`BlkFront::submit`], [`BlkFront::poll`], [`BlkFront::wait`], up to the depth of the ring;
+//! - bursts: [`BlkFront::plug`] collects requests, so that those that touch go out as one and the back end is told once;
 //! - life: [`BlkFront::connect`], [`BlkFront::close`], [`BlkFront::reconnect`].
+//!
+//! What the back end offers is used as [`Config`] allows: rings of several pages, several rings, indirect segments, persistent
+//! grants ([`Transport`] says what came of it).
 //!
 //! A back end that lies ends its disk, never the guest; one that goes away fails what is outstanding, or has it done
 //! again after [`BlkFront::reconnect`] ([`OnLoss::Hold`]). What its answers contain is believed: the back end *is* the
@@ -25,19 +29,26 @@ mod front;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod job;
+mod jobs;
+mod lane;
 mod life;
 mod link;
+mod merge;
 mod name;
+mod pool;
 mod queue;
 mod stats;
+mod terms;
+mod transport;
 
 pub use config::{Config, OnLoss};
 pub use disk::{Disk, FlushKind};
 pub use error::{Error, Operation};
-pub use front::BlkFront;
+pub use front::{BlkFront, Plug};
 pub use job::{Completion, Request, SubmitError, Token};
 pub use name::device_name;
 pub use stats::Stats;
+pub use transport::Transport;
 
 #[cfg(test)]
 mod tests;

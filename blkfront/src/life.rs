@@ -1,16 +1,16 @@
 //! The states of a disk: connecting, closing, coming back (`io/xenbus.h`).
 
-use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 use xen::Platform;
 use xen::xenbus::{Device, DeviceError, State};
 
 use crate::error::Fault;
 use crate::link::{Link, LinkError};
+use crate::terms::Terms;
 use crate::{BlkFront, Disk, Error};
 
-/// What the back end is told; removed again on close.
-const KEYS: [&str; 4] = ["ring-ref", "event-channel", "protocol", "feature-persistent"];
 /// How often to look for a back end that was closed and may come back.
 const RETRY_NS: u64 = 5_000_000;
 
@@ -19,9 +19,10 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     pub(crate) fn establish(&self) -> Result<(), Error> {
         let deadline = self.platform.now_ns().saturating_add(self.config.connect_timeout_ns);
         self.wait_for(&[State::InitWait], "InitWait of the back end", deadline)?;
-        let link =
-            Link::new(&self.platform, self.device.backend_domain(), self.device.id(), self.config.pool_pages);
-        let link = link.map_err(|error| {
+        let terms = self.told(Terms::negotiate(&self.device, &self.config))?;
+        let (peer, id) = (self.device.backend_domain(), self.device.id());
+        let link = Link::new(&self.platform, peer, id, terms, self.config.pool_pages);
+        let mut link = link.map_err(|error| {
             let disk = self.label.clone();
             match error {
                 LinkError::Grant(error) => Error::Grant { disk, error },
@@ -30,15 +31,13 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         })?;
         match self.handshake(&link, deadline) {
             Ok(disk) => {
-                let mut queue = self.queue();
-                (queue.link, queue.disk, queue.fault, queue.closing) = (Some(link), disk, None, false);
-                queue.epoch += 1;
-                queue.issue(None);
+                link.offer_segments(disk.max_segments.min(self.config.max_segments.max(1)));
+                self.queue().revive(link, disk);
                 Ok(())
             }
             Err(error) => {
                 // The first error is the one to tell.
-                let _ = self.retire();
+                let _ = self.retire(terms);
                 drop(link);
                 Err(error)
             }
@@ -46,10 +45,9 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     }
 
     fn handshake(&self, link: &Link<P>, deadline: u64) -> Result<Disk, Error> {
-        let (gref, port) = (format!("{}", link.ring_gref()), format!("{}", link.port().port()));
-        let persistent = if self.config.persistent { "1" } else { "0" };
-        let values = [&gref[..], &port[..], "x86_64-abi", persistent];
-        let keys: [(&str, &str); 4] = core::array::from_fn(|at| (KEYS[at], values[at]));
+        let keys = link.terms().keys(&link.rendezvous());
+        let keys: Vec<(&str, &str)> =
+            keys.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         self.told(self.device.publish(&keys, State::Initialised))?;
         self.wait_for(&[State::Connected], "Connected of the back end", deadline)?;
         let disk = self.told(Disk::read(&self.device, crate::device_name(self.device.id())))?;
@@ -74,7 +72,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         self.until(Some(deadline), |queue| {
             queue.reap(None);
             queue.issue(None);
-            (queue.fault.is_some() || queue.is_drained()).then_some(())
+            (queue.fault.is_some() || queue.jobs.is_drained()).then_some(())
         });
         let result = self.part(Fault::Closed);
         self.queue().busy = false;
@@ -130,13 +128,13 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             queue.link.take()
         };
         let Some(link) = link else { return Ok(()) };
-        let result = self.retire();
+        let result = self.retire(link.terms());
         drop(link);
         result
     }
 
     /// Tells the back end to let go, and waits until it has.
-    fn retire(&self) -> Result<(), Error> {
+    fn retire(&self, terms: Terms) -> Result<(), Error> {
         let deadline = self.platform.now_ns().saturating_add(self.config.close_timeout_ns);
         self.told(self.device.publish(&[], State::Closing))?;
         let going = [State::Closing, State::Closed, State::Unknown];
@@ -148,7 +146,9 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             let gone = [State::Closed, State::Unknown, State::InitWait];
             self.wait_patiently(&gone, "Closed of the back end", deadline)
         });
-        self.told(self.device.retract(&KEYS))?;
+        let keys = terms.untrue_after();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        self.told(self.device.retract(&keys))?;
         went.map(|_| ())
     }
 }

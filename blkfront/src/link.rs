@@ -1,195 +1,48 @@
-//! What is shared with the back end while it is connected: the ring, the event channel, the bounce pages.
+//! What is shared with the back end while it is connected: the rings, their event channels, the bounce pages.
 
 use alloc::vec::Vec;
 
-use xen::{
-    Access, DomId, EventPort, Front, GrantError, PAGE_SIZE, PeerMisbehaved, Platform, SharedMemory,
-    SharedPage,
-};
+use xen::{DomId, EventSeq, GrantError, PAGE_SIZE, PeerMisbehaved, Platform, Port, SharedMemory};
 use xen_sys::io::blkif::{self, MAX_SEGMENTS_PER_REQUEST, Segment};
 
 use crate::disk::WIRE_SECTOR;
+use crate::lane::{Lane, Part, Piece};
+use crate::pool::{Chain, Pool, SEGMENTS_PER_PAGE, descriptors};
+use crate::terms::{QUEUES_MOST, Rendezvous, Terms};
 
-/// A request on the ring.
-pub(crate) struct Piece {
-    id: u64,
-    operation: u8,
-    pub job: u64,
-    /// First byte of the disk.
-    pub start: u64,
-    /// Bytes, whole sectors.
-    pub len: usize,
-    pages: [u16; MAX_SEGMENTS_PER_REQUEST],
-    used: u8,
-}
-
-impl Piece {
-    pub fn is(&self, operation: u8) -> bool {
-        self.operation == operation
-    }
-
-    fn pages(&self) -> &[u16] {
-        &self.pages[..self.used.into()]
-    }
-}
-
-/// What a piece is to do.
-pub(crate) struct Plan {
-    pub job: u64,
-    pub operation: u8,
-    pub start: u64,
-    pub len: usize,
-}
-
-/// Why a piece can not be put on the ring now.
+/// Why a request can not be put on the ring now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stall {
+    /// Every slot is taken.
     Ring,
+    /// Too few pages are free.
     Pool,
+    /// It is larger than any request can be by now.
+    TooLarge,
 }
 
-pub(crate) struct Link<P: Platform> {
-    // The ring goes first: the back end unmaps it last.
-    ring: Front<SharedPage<P>, blkif::Request, blkif::Response>,
-    port: EventPort<P>,
-    pool: Pool<P>,
-    pieces: Vec<Option<Piece>>,
-    serial: u64,
-    handle: u16,
+/// Pages for a request that is about to go out. They are lost if it does not.
+pub(crate) struct Stage {
+    lane: usize,
+    chain: Chain,
+    segments: usize,
+    descriptors: usize,
 }
 
-impl<P: Platform> Link<P> {
-    pub fn new(platform: &P, peer: DomId, device: u32, pool_pages: usize) -> Result<Self, LinkError> {
-        let page = SharedPage::new(platform, peer, Access::ReadWrite).map_err(LinkError::Grant)?;
-        let ring = Front::new(page);
-        let port = EventPort::alloc(platform, peer).map_err(LinkError::Event)?;
-        let mut pool = Pool {
-            platform: platform.clone(),
-            peer,
-            pages: Vec::new(),
-            free: Vec::new(),
-            limit: pool_pages.max(1),
-        };
-        // One page is enough to get on; the rest come when they are needed.
-        pool.grow().map_err(LinkError::Grant)?;
-        let mut pieces = Vec::new();
-        let slots = ring.capacity() as usize;
-        pieces.try_reserve_exact(slots).map_err(|_| LinkError::Grant(GrantError::OutOfMemory))?;
-        pieces.resize_with(slots, || None);
-        // The low 16 bits of the device number, which is what the wire has room for.
-        Ok(Self { ring, port, pool, pieces, serial: 0, handle: device as u16 })
+/// The ports to wait for, with their counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    list: [(Port, EventSeq); QUEUES_MOST],
+    len: usize,
+}
+
+impl Ports {
+    pub fn none() -> Self {
+        Self { list: [(Port::new(0), EventSeq(0)); QUEUES_MOST], len: 0 }
     }
 
-    pub fn port(&self) -> &EventPort<P> {
-        &self.port
-    }
-
-    pub fn ring_gref(&self) -> xen::GrantRef {
-        self.ring.memory().gref()
-    }
-
-    pub fn in_flight(&self) -> u32 {
-        self.ring.in_flight()
-    }
-
-    /// Can a request of `len` bytes begin now?
-    pub fn room_for(&mut self, len: usize) -> Result<(), Stall> {
-        if self.ring.free() == 0 {
-            return Err(Stall::Ring);
-        }
-        if len > 0 && self.pool.available(len) == 0 {
-            return Err(Stall::Pool);
-        }
-        Ok(())
-    }
-
-    /// Puts as much of the plan on the ring as one request takes; `data` is what to write. Gives the bytes it covers.
-    pub fn push(&mut self, plan: Plan, data: Option<&[u8]>) -> Result<usize, Stall> {
-        self.room_for(plan.len)?;
-        let Some(slot) = self.pieces.iter().position(Option::is_none) else { return Err(Stall::Ring) };
-        let wanted = plan.len.div_ceil(PAGE_SIZE).min(MAX_SEGMENTS_PER_REQUEST);
-        let pages = if wanted == 0 { 0 } else { self.pool.available(plan.len) };
-        let len = plan.len.min(pages * PAGE_SIZE);
-        self.serial += 1;
-        let mut piece = Piece {
-            id: self.serial * self.pieces.len() as u64 + slot as u64,
-            operation: plan.operation,
-            job: plan.job,
-            start: plan.start,
-            len,
-            pages: [0; MAX_SEGMENTS_PER_REQUEST],
-            used: pages as u8,
-        };
-        let mut request = blkif::Request {
-            operation: plan.operation,
-            nr_segments: pages as u8,
-            handle: self.handle,
-            id: piece.id,
-            sector_number: plan.start / WIRE_SECTOR,
-            ..Default::default()
-        };
-        for index in 0..pages {
-            let Some(page) = self.pool.free.pop() else { return Err(Stall::Pool) };
-            piece.pages[index] = page;
-            let at = index * PAGE_SIZE;
-            let bytes = (len - at).min(PAGE_SIZE);
-            let memory = &self.pool.pages[usize::from(page)];
-            if let Some(data) = data {
-                memory.copy_in(0, &data[at..at + bytes]);
-            }
-            let last_sect = (bytes / WIRE_SECTOR as usize - 1) as u8;
-            request.seg[index] = Segment { gref: memory.gref().raw(), first_sect: 0, last_sect, pad: 0 };
-        }
-        if self.ring.push(request).is_err() {
-            self.pool.free.extend(piece.pages().iter().rev());
-            return Err(Stall::Ring);
-        }
-        self.pieces[slot] = Some(piece);
-        Ok(len)
-    }
-
-    /// Shows the back end what was pushed. `true`: it was notified.
-    pub fn publish(&mut self) -> bool {
-        let ring = self.ring.publish() == xen::Doorbell::Ring;
-        if ring {
-            self.port.notify();
-        }
-        ring
-    }
-
-    /// Takes the next response, which must be the answer to a request on the ring.
-    pub fn pop(&mut self) -> Result<Option<(Piece, i16)>, PeerMisbehaved> {
-        let Some(response) = self.ring.pop()? else { return Ok(None) };
-        let slot = (response.id % self.pieces.len() as u64) as usize;
-        let Some(piece) = self.pieces[slot].take_if(|piece| piece.id == response.id) else {
-            return Err(PeerMisbehaved { what: "response id", value: response.id });
-        };
-        if piece.operation != response.operation {
-            return Err(PeerMisbehaved { what: "response operation", value: response.operation.into() });
-        }
-        Ok(Some((piece, response.status)))
-    }
-
-    /// Copies the bytes of the piece from `skip` on into `into`.
-    pub fn copy_out(&self, piece: &Piece, skip: usize, into: &mut [u8]) {
-        let mut done = 0;
-        while done < into.len() {
-            let at = skip + done;
-            let bytes = (PAGE_SIZE - at % PAGE_SIZE).min(into.len() - done);
-            let page = &self.pool.pages[usize::from(piece.pages()[at / PAGE_SIZE])];
-            page.copy_out(at % PAGE_SIZE, &mut into[done..done + bytes]);
-            done += bytes;
-        }
-    }
-
-    /// Gives the pages of an answered piece back to the pool.
-    pub fn recycle(&mut self, piece: &Piece) {
-        self.pool.free.extend(piece.pages().iter().rev());
-    }
-
-    /// Asks for an event. `true`: look again first.
-    pub fn arm(&mut self) -> bool {
-        self.ring.arm()
+    pub fn as_slice(&self) -> &[(Port, EventSeq)] {
+        self.list.get(..self.len).unwrap_or_default()
     }
 }
 
@@ -199,35 +52,234 @@ pub(crate) enum LinkError {
     Event(xen::EventError),
 }
 
-/// Bounce pages: granted once, zeroed before, kept until the link ends. The free ones are a stack, so that a back end
-/// that keeps pages mapped sees the same ones again.
-struct Pool<P: Platform> {
-    platform: P,
-    peer: DomId,
-    pages: Vec<SharedPage<P>>,
-    free: Vec<u16>,
-    limit: usize,
+pub(crate) struct Link<P: Platform> {
+    // The rings go first: the back end unmaps them last.
+    lanes: Vec<Lane<P>>,
+    pool: Pool<P>,
+    terms: Terms,
+    /// Most segments that the back end takes.
+    offered: usize,
+    handle: u16,
 }
 
-impl<P: Platform> Pool<P> {
-    fn grow(&mut self) -> Result<(), GrantError> {
-        self.pages.try_reserve(1).map_err(|_| GrantError::OutOfMemory)?;
-        // So that recycling never allocates.
-        self.free.try_reserve(self.pages.len() + 1 - self.free.len()).map_err(|_| GrantError::OutOfMemory)?;
-        self.pages.push(SharedPage::new(&self.platform, self.peer, Access::ReadWrite)?);
-        self.free.push((self.pages.len() - 1) as u16);
+impl<P: Platform> Link<P> {
+    pub fn new(
+        platform: &P,
+        peer: DomId,
+        device: u32,
+        terms: Terms,
+        pool_pages: usize,
+    ) -> Result<Self, LinkError> {
+        let mut lanes = Vec::new();
+        lanes.try_reserve_exact(terms.queues).map_err(|_| LinkError::Grant(GrantError::OutOfMemory))?;
+        for _ in 0..terms.queues {
+            lanes.push(Lane::new(platform, peer, terms.ring_order)?);
+        }
+        let pool = Pool::new(platform, peer, pool_pages).map_err(LinkError::Grant)?;
+        // The low 16 bits of the device number, which is what the wire has room for.
+        Ok(Self { lanes, pool, terms, offered: MAX_SEGMENTS_PER_REQUEST, handle: device as u16 })
+    }
+
+    /// The back end takes so many segments, and this side wants to use them.
+    pub fn offer_segments(&mut self, segments: usize) {
+        self.offered = segments;
+    }
+
+    pub fn terms(&self) -> Terms {
+        self.terms
+    }
+
+    pub fn rendezvous(&self) -> Vec<Rendezvous> {
+        self.lanes.iter().map(Lane::rendezvous).collect()
+    }
+
+    pub fn events(&self) -> Ports {
+        let mut ports = Ports::none();
+        for (place, lane) in ports.list.iter_mut().zip(&self.lanes) {
+            *place = (lane.port().port(), lane.port().seq());
+            ports.len += 1;
+        }
+        ports
+    }
+
+    pub fn slots(&self) -> u32 {
+        self.lanes.iter().map(Lane::slots).sum()
+    }
+
+    pub fn in_flight(&self) -> u32 {
+        self.lanes.iter().map(Lane::in_flight).sum()
+    }
+
+    /// Segments of the largest request.
+    pub fn segments(&self) -> usize {
+        self.pool.segments(self.offered)
+    }
+
+    /// Bytes of the largest request.
+    pub fn largest(&self) -> u64 {
+        (self.segments() * PAGE_SIZE) as u64
+    }
+
+    /// Can the beginning of a request of `len` bytes go out now?
+    pub fn room_for(&mut self, len: u64) -> Result<(), Stall> {
+        self.lane().ok_or(Stall::Ring)?;
+        loop {
+            let largest = self.largest();
+            let segments = len.min(largest).div_ceil(PAGE_SIZE as u64) as usize;
+            if self.pool.has(segments + descriptors(segments)) {
+                return Ok(());
+            }
+            // Asking may have shown that there are fewer pages than was thought.
+            if self.largest() == largest {
+                return Err(Stall::Pool);
+            }
+        }
+    }
+
+    /// The emptiest ring, if it has room.
+    fn lane(&self) -> Option<usize> {
+        let free = |at: &usize| self.lanes.get(*at).map_or(0, Lane::free);
+        // The first of equals.
+        (0..self.lanes.len()).rev().max_by_key(free).filter(|at| free(at) > 0)
+    }
+
+    /// Takes what a request of `len` bytes needs.
+    pub fn stage(&mut self, len: u64) -> Result<Stage, Stall> {
+        let lane = self.lane().ok_or(Stall::Ring)?;
+        let segments = len.div_ceil(PAGE_SIZE as u64) as usize;
+        let descriptors = descriptors(segments);
+        match self.pool.take(segments + descriptors) {
+            Some(chain) => Ok(Stage { lane, chain, segments, descriptors }),
+            None if segments > self.segments() => Err(Stall::TooLarge),
+            None => Err(Stall::Pool),
+        }
+    }
+
+    /// Writes data of a request, `at` bytes from its beginning.
+    pub fn copy_in(&self, stage: &Stage, at: usize, data: &[u8]) {
+        self.pool.copy_in(stage.chain, stage.descriptors, at, data);
+    }
+
+    /// Puts a read or write on the ring.
+    pub fn transfer(
+        &mut self,
+        stage: Stage,
+        operation: u8,
+        start: u64,
+        len: u64,
+        first: Part,
+        more: Vec<Part>,
+    ) {
+        let Stage { lane, chain, segments, descriptors } = stage;
+        let pages = self.pool.pages(chain, descriptors);
+        let segment = |(at, page): (usize, &xen::SharedPage<P>)| {
+            let bytes = (len - (at * PAGE_SIZE) as u64).min(PAGE_SIZE as u64);
+            Segment {
+                gref: page.gref().raw(),
+                first_sect: 0,
+                last_sect: (bytes / WIRE_SECTOR).saturating_sub(1) as u8,
+                pad: 0,
+            }
+        };
+        let sector_number = start / WIRE_SECTOR;
+        let piece = Piece { id: 0, operation, start, len, chain, descriptors, first, more };
+        let Some(lane) = self.lanes.get_mut(lane) else { return };
+        if descriptors == 0 {
+            let mut request = blkif::Request {
+                operation,
+                nr_segments: segments as u8,
+                handle: self.handle,
+                sector_number,
+                ..Default::default()
+            };
+            for (place, segment) in request.seg.iter_mut().zip(pages.take(segments).enumerate().map(segment))
+            {
+                *place = segment;
+            }
+            lane.push(piece, |id| {
+                request.id = id;
+                request
+            });
+            return;
+        }
+        let mut request = blkif::IndirectRequest {
+            operation: blkif::OP_INDIRECT,
+            indirect_op: operation,
+            nr_segments: segments as u16,
+            handle: self.handle,
+            sector_number,
+            ..Default::default()
+        };
+        let mut tables = self.pool.pages(chain, 0).take(descriptors);
+        let mut table = None;
+        for (at, segment) in pages.take(segments).enumerate().map(|page| (page.0, segment(page))) {
+            if at % SEGMENTS_PER_PAGE == 0 {
+                table = tables.next();
+                let gref = table.map_or(0, |page| page.gref().raw());
+                if let Some(place) = request.indirect_grefs.get_mut(at / SEGMENTS_PER_PAGE) {
+                    *place = gref;
+                }
+            }
+            if let Some(table) = table {
+                table.write_slot(at % SEGMENTS_PER_PAGE * size_of::<Segment>(), segment);
+            }
+        }
+        lane.push(piece, |id| {
+            request.id = id;
+            request
+        });
+    }
+
+    /// Puts a flush or barrier without data on the ring.
+    pub fn flush(&mut self, operation: u8, part: Part) -> Result<(), Stall> {
+        let (stage, handle) = (self.stage(0)?, self.handle);
+        let Some(lane) = self.lanes.get_mut(stage.lane) else { return Err(Stall::Ring) };
+        let mut request = blkif::Request { operation, handle, ..Default::default() };
+        lane.push(bare(operation, part), |id| {
+            request.id = id;
+            request
+        });
         Ok(())
     }
 
-    /// Pages that a request for `len` bytes gets now: all that it wants, or all there will ever be, or none yet.
-    fn available(&mut self, len: usize) -> usize {
-        let wanted = len.div_ceil(PAGE_SIZE).min(MAX_SEGMENTS_PER_REQUEST);
-        while self.free.len() < wanted && self.pages.len() < self.limit.min(u16::MAX.into()) {
-            if self.grow().is_err() {
-                self.limit = self.pages.len();
+    /// Shows the back end what was pushed. Gives the number of notifications.
+    pub fn publish(&mut self) -> u64 {
+        self.lanes.iter_mut().map(|lane| u64::from(lane.publish())).sum()
+    }
+
+    /// Takes the next response of any ring.
+    pub fn pop(&mut self) -> Result<Option<(Piece, i16)>, PeerMisbehaved> {
+        for lane in &mut self.lanes {
+            if let Some(answer) = lane.pop()? {
+                return Ok(Some(answer));
             }
         }
-        let wanted = wanted.min(self.limit);
-        if self.free.len() < wanted { 0 } else { wanted }
+        Ok(None)
     }
+
+    /// Copies the bytes of the piece from `skip` on into `into`.
+    pub fn copy_out(&self, piece: &Piece, skip: usize, into: &mut [u8]) {
+        self.pool.copy_out(piece.chain, piece.descriptors, skip, into);
+    }
+
+    /// Gives the pages of an answered piece back to the pool.
+    pub fn recycle(&mut self, piece: &Piece) {
+        self.pool.give(piece.chain);
+    }
+
+    /// What was not answered. The link is of no more use afterwards.
+    pub fn abandon(&mut self) -> impl Iterator<Item = Piece> {
+        self.lanes.iter_mut().flat_map(Lane::abandon)
+    }
+
+    /// Asks for events. `true`: look again first.
+    pub fn arm(&mut self) -> bool {
+        self.lanes.iter_mut().fold(false, |again, lane| lane.arm() | again)
+    }
+}
+
+/// A request without data.
+fn bare(operation: u8, first: Part) -> Piece {
+    let Part { start, len, .. } = first;
+    Piece { id: 0, operation, start, len, chain: Chain::EMPTY, descriptors: 0, first, more: Vec::new() }
 }

@@ -1,21 +1,31 @@
-//! The requests of all threads, and the ring that they go through. Nothing here waits.
+//! The requests of all threads, and the rings that they go through. Nothing here waits.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use xen::{EventSeq, Platform, Port};
+use xen::Platform;
 use xen_sys::io::blkif;
 
 use crate::disk::{Disk, FlushKind};
 use crate::error::Fault;
-use crate::job::{Failure, Job, Owner};
-use crate::link::{Link, Piece, Plan, Stall};
-use crate::{Error, Operation, Stats};
+use crate::job::{Failure, Job, Owner, Want};
+use crate::jobs::Jobs;
+use crate::lane::{Part, Piece};
+use crate::link::{Link, Ports, Stall};
+use crate::{Error, Operation, Stats, merge};
 
 /// The buffer of the thread that takes responses, to save a copy when they are its own.
 pub(crate) struct Sink<'a> {
     pub job: u64,
     pub buf: &'a mut [u8],
+}
+
+/// What became of a request that was to go out.
+enum Sent {
+    /// A part of it at least.
+    Some,
+    /// It has to wait for something else than room.
+    NotYet,
 }
 
 pub(crate) struct Queue<P: Platform> {
@@ -32,26 +42,26 @@ pub(crate) struct Queue<P: Platform> {
     pub busy: bool,
     /// Keep requests for the next link when this one's back end goes.
     pub hold: bool,
+    /// So many want requests to be collected first.
+    pub plugs: u32,
     pub stats: Stats,
-    jobs: Vec<Job>,
-    next_id: u64,
+    pub jobs: Jobs,
 }
 
 impl<P: Platform> Queue<P> {
     pub fn new(label: Arc<str>, disk: Disk, hold: bool) -> Self {
-        let (link, fault, stats, jobs) = (None, Some(Fault::Closed), Stats::default(), Vec::new());
         Self {
             label,
             disk,
-            link,
+            link: None,
             epoch: 0,
-            fault,
+            fault: Some(Fault::Closed),
             closing: false,
             busy: false,
             hold,
-            stats,
-            jobs,
-            next_id: 1,
+            plugs: 0,
+            stats: Stats::default(),
+            jobs: Jobs::default(),
         }
     }
 
@@ -68,6 +78,10 @@ impl<P: Platform> Queue<P> {
     /// The disk can do this.
     pub fn check(&self, operation: Operation, offset: u64, len: u64) -> Result<(), Error> {
         self.check_alive()?;
+        self.check_range(operation, offset, len)
+    }
+
+    fn check_range(&self, operation: Operation, offset: u64, len: u64) -> Result<(), Error> {
         let (disk, size) = (self.label.clone(), self.disk.size_bytes);
         let sector_size = self.disk.sector_size;
         match operation {
@@ -94,116 +108,106 @@ impl<P: Platform> Queue<P> {
         len: u64,
         data: Vec<u8>,
     ) -> Result<u64, Error> {
-        let disk = self.label.clone();
-        self.jobs.try_reserve(1).map_err(|_| Error::OutOfMemory { disk, len: size_of::<Job>() as u64 })?;
-        let sector = u64::from(self.disk.sector_size);
-        let (first, end) = match operation {
-            Operation::Flush => (0, 1),
-            _ if len == 0 => (start, start),
-            _ => (start - start % sector, (start + len).next_multiple_of(sector)),
-        };
-        let id = self.next_id;
-        self.next_id += 1;
-        let (outstanding, failure, filed, stalled) = (0, None, Vec::new(), false);
-        let cursor = first;
-        self.jobs.push(Job {
-            id,
-            owner,
-            operation,
-            start,
-            len,
-            first,
-            end,
-            cursor,
-            outstanding,
-            failure,
-            data,
-            filed,
-            stalled,
-        });
-        Ok(id)
+        let job = Job::new(owner, operation, start, len, self.disk.sector_size.into(), data);
+        let (disk, len) = (self.label.clone(), size_of::<Job>() as u64);
+        self.jobs.insert(job).map_err(|_| Error::OutOfMemory { disk, len })
     }
 
-    /// Is there a request of a `Token` that the ring has not taken whole?
-    pub fn is_backed_up(&self) -> bool {
-        self.jobs.iter().any(|job| job.owner == Owner::Token && job.is_hungry())
-    }
-
-    /// Puts on the ring what fits, of all requests whose data is at hand, and of `caller`, whose is here.
+    /// Puts on the rings what fits, of all requests whose data is at hand, and of `caller`, whose is here.
     pub fn issue(&mut self, caller: Option<(u64, &[u8])>) {
         if self.fault.is_some() {
             return;
         }
-        for at in 0..self.jobs.len() {
-            let data = caller.filter(|(id, _)| *id == self.jobs[at].id).map(|(_, data)| data);
-            self.issue_one(at, data);
-        }
-        let Some(link) = &mut self.link else { return };
-        self.stats.notifications += u64::from(link.publish());
-        self.stats.most_in_flight = self.stats.most_in_flight.max(link.in_flight());
-    }
-
-    fn issue_one(&mut self, at: usize, caller: Option<&[u8]>) {
-        let Some(link) = &mut self.link else { return };
-        while self.jobs[at].is_hungry() {
-            let job = &self.jobs[at];
-            let plan = Plan {
-                job: job.id,
-                operation: blkif::OP_READ,
-                start: job.cursor,
-                len: (job.end - job.cursor) as usize,
+        let mut at = 0;
+        while let Some(id) = self.jobs.waiting(at) {
+            let want = self.jobs.get(id).map_or(Want::Nothing, Job::want);
+            let sent = match want {
+                Want::Nothing => {
+                    self.jobs.satisfied(at);
+                    continue;
+                }
+                Want::Answers => Ok(Sent::NotYet),
+                Want::Range { start, len } => self.send(at, Part { job: id, start, len }, caller),
+                Want::Flush => self.send_flush(id),
             };
-            let pushed = match job.operation {
-                Operation::Read => link.push(plan, None),
-                Operation::Write => {
-                    let data = match job.owner {
-                        Owner::Token => &job.data[..],
-                        Owner::Caller => match caller {
-                            Some(data) => data,
-                            None => return,
-                        },
-                    };
-                    let data = &data[(job.cursor - job.first) as usize..];
-                    link.push(Plan { operation: blkif::OP_WRITE, ..plan }, Some(data))
-                }
-                Operation::Flush => {
-                    let earlier = |job: &Job, id| {
-                        job.operation == Operation::Write && job.id < id && !job.is_finished()
-                    };
-                    if self.jobs.iter().any(|other| earlier(other, job.id)) {
-                        return;
-                    }
-                    let operation = match self.disk.flush {
-                        FlushKind::DiskCache => Some(blkif::OP_FLUSH_DISKCACHE),
-                        FlushKind::Barrier => Some(blkif::OP_WRITE_BARRIER),
-                        FlushKind::DrainOnly => None,
-                    };
-                    let Some(operation) = operation else {
-                        self.jobs[at].cursor = self.jobs[at].end;
-                        return;
-                    };
-                    link.push(Plan { operation, start: 0, len: 0, ..plan }, None).map(|_| 1)
-                }
-            };
-            let job = &mut self.jobs[at];
-            match pushed {
-                Ok(len) => {
-                    job.cursor += len as u64;
-                    job.outstanding += 1;
-                    job.stalled = false;
-                    self.stats.requests += 1;
-                }
+            match sent {
+                Ok(Sent::Some) => {}
+                Ok(Sent::NotYet) => at += 1,
+                Err(Stall::TooLarge) => {}
                 Err(stall) => {
-                    if !core::mem::replace(&mut job.stalled, true) {
-                        match stall {
-                            Stall::Ring => self.stats.ring_full_waits += 1,
-                            Stall::Pool => self.stats.pool_waits += 1,
-                        }
-                    }
-                    return;
+                    self.stalled(id, stall);
+                    break;
                 }
             }
         }
+        let Some(link) = &mut self.link else { return };
+        self.stats.notifications += link.publish();
+        self.stats.most_in_flight = self.stats.most_in_flight.max(link.in_flight());
+    }
+
+    fn stalled(&mut self, id: u64, stall: Stall) {
+        if self.jobs.get_mut(id).is_some_and(|job| !core::mem::replace(&mut job.stalled, true)) {
+            match stall {
+                Stall::Ring => self.stats.ring_full_waits += 1,
+                _ => self.stats.pool_waits += 1,
+            }
+        }
+    }
+
+    /// Sends as much of a range as one request takes, with what touches it.
+    fn send(&mut self, at: usize, wanted: Part, caller: Option<(u64, &[u8])>) -> Result<Sent, Stall> {
+        let Some(link) = &mut self.link else { return Ok(Sent::NotYet) };
+        let is_at_hand = |job: &Job| {
+            job.operation != Operation::Write
+                || job.owner == Owner::Token
+                || caller.is_some_and(|(id, _)| id == job.id)
+        };
+        let Some(job) = self.jobs.get(wanted.job).filter(|job| is_at_hand(job)) else {
+            return Ok(Sent::NotYet);
+        };
+        let (operation, most) = (job.operation, link.largest());
+        let first = Part { len: wanted.len.min(most), ..wanted };
+        let run = merge::run(&self.jobs, at, first, most, is_at_hand);
+        let stage = link.stage(run.len)?;
+        let parts = || core::iter::once(&first).chain(&run.more);
+        for part in parts() {
+            let Some(job) = self.jobs.get_mut(part.job) else { continue };
+            if operation == Operation::Write {
+                let data = match (job.owner, caller) {
+                    (Owner::Caller, Some((_, data))) => data,
+                    _ => &job.data[..],
+                };
+                let from = (part.start - job.first) as usize;
+                let bytes = data.get(from..from + part.len as usize).unwrap_or_default();
+                link.copy_in(&stage, (part.start - run.start) as usize, bytes);
+            }
+            job.advance(part.len);
+            self.stats.merged += u64::from(part.job != first.job);
+        }
+        self.stats.requests += 1;
+        self.stats.segments += run.len.div_ceil(xen::PAGE_SIZE as u64);
+        let code = if operation == Operation::Write { blkif::OP_WRITE } else { blkif::OP_READ };
+        link.transfer(stage, code, run.start, run.len, first, run.more);
+        Ok(Sent::Some)
+    }
+
+    fn send_flush(&mut self, id: u64) -> Result<Sent, Stall> {
+        let Some(link) = &mut self.link else { return Ok(Sent::NotYet) };
+        let operation = match self.disk.flush {
+            FlushKind::DiskCache => Some(blkif::OP_FLUSH_DISKCACHE),
+            FlushKind::Barrier => Some(blkif::OP_WRITE_BARRIER),
+            FlushKind::DrainOnly => None,
+        };
+        if let Some(operation) = operation {
+            link.flush(operation, Part { job: id, start: 0, len: 0 })?;
+            self.stats.requests += 1;
+            self.stats.flushes += 1;
+        }
+        if let Some(job) = self.jobs.get_mut(id) {
+            job.needs_flush = false;
+            job.outstanding += u32::from(operation.is_some());
+        }
+        Ok(Sent::Some)
     }
 
     /// Takes the responses that are there.
@@ -219,35 +223,33 @@ impl<P: Platform> Queue<P> {
     }
 
     fn complete(&mut self, piece: &Piece, status: i16, sink: &mut Option<Sink<'_>>) {
-        let Some(link) = &mut self.link else { return };
         self.stats.responses += 1;
-        // A job lives until its pieces are answered.
-        if let Some(job) = self.jobs.iter_mut().find(|job| job.id == piece.job) {
+        self.stats.errors += u64::from(status != blkif::RSP_OKAY);
+        for part in piece.parts() {
+            // A job lives until its pieces are answered.
+            let (Some(job), Some(link)) = (self.jobs.get_mut(part.job), &self.link) else { continue };
             job.outstanding -= 1;
-            if status != blkif::RSP_OKAY {
-                self.stats.errors += 1;
-                Self::refused(job, &mut self.disk, piece, status);
-            } else if job.operation == Operation::Read {
-                self.stats.bytes_read += piece.len as u64;
-                deliver(link, job, piece, sink);
+            if status == blkif::RSP_OKAY {
+                match job.operation {
+                    Operation::Read => {
+                        self.stats.bytes_read += part.len;
+                        deliver(link, job, piece, part, sink);
+                    }
+                    Operation::Write => self.stats.bytes_written += part.len,
+                    Operation::Flush => {}
+                }
+            } else if !piece.more.is_empty() {
+                // Whose fault it is shows when each is alone.
+                job.alone = true;
+                job.repeat(*part);
             } else {
-                self.stats.bytes_written += piece.len as u64;
+                refused(job, &mut self.disk, piece, status);
             }
+            self.jobs.settle(part.job);
         }
-        link.recycle(piece);
-    }
-
-    fn refused(job: &mut Job, disk: &mut Disk, piece: &Piece, status: i16) {
-        if job.operation == Operation::Flush {
-            let barrier = piece.is(blkif::OP_WRITE_BARRIER);
-            // Some back ends fail an empty barrier when they do not know it.
-            if status == blkif::RSP_EOPNOTSUPP || (barrier && status == blkif::RSP_ERROR) {
-                disk.flush_refused(if barrier { FlushKind::Barrier } else { FlushKind::DiskCache });
-                job.rewind();
-                return;
-            }
+        if let Some(link) = &mut self.link {
+            link.recycle(piece);
         }
-        job.fail(Failure::Status { offset: piece.start, len: piece.len as u64, status });
     }
 
     /// Gives up the link, and with it the requests on it, or keeps them for the next one.
@@ -256,37 +258,43 @@ impl<P: Platform> Queue<P> {
         if self.fault.is_none() {
             self.fault = Some(fault);
         }
-        for job in self.jobs.iter_mut().filter(|job| !job.is_finished()) {
-            job.rewind();
-            if !keep {
-                job.fail(Failure::Fault(fault));
+        if let Some(link) = &mut self.link {
+            for piece in link.abandon() {
+                for part in piece.parts() {
+                    if let Some(job) = self.jobs.get_mut(part.job) {
+                        job.outstanding -= 1;
+                        job.repeat(*part);
+                    }
+                }
             }
         }
+        if !keep {
+            self.jobs.unfinished().for_each(|job| job.fail(Failure::Fault(fault)));
+        }
+        self.jobs.settle_all();
     }
 
-    /// Takes a finished request out.
-    pub fn take(&mut self, id: u64) -> Option<Job> {
-        let at = self.jobs.iter().position(|job| job.id == id && job.is_finished())?;
-        Some(self.jobs.remove(at))
-    }
-
-    /// Takes any finished request of a `Token` out, the oldest first.
-    pub fn take_any(&mut self) -> Option<Job> {
-        let at = self.jobs.iter().position(|job| job.owner == Owner::Token && job.is_finished())?;
-        Some(self.jobs.remove(at))
-    }
-
-    pub fn knows(&self, id: u64) -> bool {
-        self.jobs.iter().any(|job| job.id == id && job.owner == Owner::Token)
-    }
-
-    /// Is there a request of a `Token`?
-    pub fn has_tokens(&self) -> bool {
-        self.jobs.iter().any(|job| job.owner == Owner::Token)
-    }
-
-    pub fn is_drained(&self) -> bool {
-        self.jobs.iter().all(Job::is_finished)
+    /// A link is there: what was held goes through it, if the disk that came back is still one for it.
+    pub fn revive(&mut self, link: Link<P>, disk: Disk) {
+        (self.link, self.disk, self.fault, self.closing) = (Some(link), disk, None, false);
+        self.epoch += 1;
+        let sector = u64::from(self.disk.sector_size);
+        let held: Vec<u64> = self.jobs.unfinished().map(|job| job.id).collect();
+        for id in held {
+            let Some((operation, first, end)) =
+                self.jobs.get(id).map(|job| (job.operation, job.first, job.end))
+            else {
+                continue;
+            };
+            let fits = self.check_range(operation, first, end - first).is_ok()
+                && first.is_multiple_of(sector)
+                && end.is_multiple_of(sector);
+            if let Some(job) = self.jobs.get_mut(id).filter(|_| !fits) {
+                job.fail(Failure::Changed);
+            }
+            self.jobs.settle(id);
+        }
+        self.issue(None);
     }
 
     /// The result of a finished request.
@@ -296,6 +304,7 @@ impl<P: Platform> Queue<P> {
             None => Ok(()),
             Some(Failure::Fault(fault)) => Err(fault.error(&self.label)),
             Some(Failure::OutOfMemory { len }) => Err(Error::OutOfMemory { disk, len }),
+            Some(Failure::Changed) => Err(Error::Changed { disk, offset: job.start, len: job.len }),
             Some(Failure::Status { offset, len, status }) => {
                 let intact = offset.saturating_sub(job.start);
                 Err(Error::Failed { disk, operation: job.operation, offset, len, intact, status })
@@ -303,10 +312,9 @@ impl<P: Platform> Queue<P> {
         }
     }
 
-    /// The event channel and its count; to be read before looking at the ring.
-    pub fn events(&self) -> Option<(Port, EventSeq)> {
-        let link = self.link.as_ref().filter(|_| self.fault.is_none())?;
-        Some((link.port().port(), link.port().seq()))
+    /// The event channels and their counts; to be read before looking at the rings.
+    pub fn events(&self) -> Ports {
+        self.link.as_ref().filter(|_| self.fault.is_none()).map_or(Ports::none(), Link::events)
     }
 
     /// Requests that the back end has not answered.
@@ -320,10 +328,29 @@ impl<P: Platform> Queue<P> {
     }
 }
 
+fn refused(job: &mut Job, disk: &mut Disk, piece: &Piece, status: i16) {
+    if piece.operation == blkif::OP_FLUSH_DISKCACHE || piece.operation == blkif::OP_WRITE_BARRIER {
+        let barrier = piece.operation == blkif::OP_WRITE_BARRIER;
+        // Some back ends fail an empty barrier when they do not know it.
+        if status == blkif::RSP_EOPNOTSUPP || (barrier && status == blkif::RSP_ERROR) {
+            disk.flush_refused(if barrier { FlushKind::Barrier } else { FlushKind::DiskCache });
+            job.needs_flush = true;
+            return;
+        }
+    }
+    job.fail(Failure::Status { offset: piece.start, len: piece.len, status });
+}
+
 /// Copies what was read to where it belongs.
-fn deliver<P: Platform>(link: &Link<P>, job: &mut Job, piece: &Piece, sink: &mut Option<Sink<'_>>) {
-    let from = piece.start.max(job.start);
-    let to = (piece.start + piece.len as u64).min(job.start + job.len);
+fn deliver<P: Platform>(
+    link: &Link<P>,
+    job: &mut Job,
+    piece: &Piece,
+    part: &Part,
+    sink: &mut Option<Sink<'_>>,
+) {
+    let from = part.start.max(job.start);
+    let to = (part.start + part.len).min(job.start + job.len);
     let (skip, len) = ((from - piece.start) as usize, (to - from) as usize);
     let at = (from - job.start) as usize;
     match (job.owner, sink) {

@@ -5,6 +5,12 @@
 pub struct Stats {
     /// Requests put on the ring.
     pub requests: u64,
+    /// Pages of data in them.
+    pub segments: u64,
+    /// Requests of users that went over the ring with another's.
+    pub merged: u64,
+    /// Flushes and barriers put on the ring.
+    pub flushes: u64,
     /// Responses taken from it.
     pub responses: u64,
     /// Bytes read from the disk.
@@ -17,7 +23,9 @@ pub struct Stats {
     pub ring_full_waits: u64,
     /// Times that a request had to wait for bounce pages.
     pub pool_waits: u64,
-    /// Events sent to the back end.
+    /// Events that ended a wait.
+    pub events: u64,
+    /// Events sent to the back end, a hypercall each.
     pub notifications: u64,
     /// Events that brought no response.
     pub spurious_events: u64,

@@ -158,7 +158,7 @@ fn an_answer_that_another_thread_takes_reaches_its_reader() {
     let done = other.borrow_mut().take().expect("it polled");
     assert_eq!((done.token, done.result), (token, Ok(())));
     assert_eq!(done.data, content[5..105]);
-    assert_eq!(front.wait(token), Err(Error::UnknownToken { disk: "xvda (vbd/51712)".into(), token: 1 }));
+    assert!(matches!(front.wait(token), Err(Error::UnknownToken { .. })));
     bench.finish(Rc::into_inner(front).expect("the peer's is weak"));
 }
 

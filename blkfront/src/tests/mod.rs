@@ -5,7 +5,9 @@ mod basic;
 mod flush;
 mod hostile;
 mod life;
+mod merging;
 mod refusal;
+mod transport;
 
 use xen::DomId;
 use xen::fake::{FakeDevice, FakeXen, World};
@@ -57,9 +59,9 @@ impl Bench {
     }
 }
 
-/// A lost wake-up ends in an error, not in a test that hangs.
+/// A lost wake-up ends in an error, not in a test that hangs. Nothing is accepted that can not go out.
 fn config() -> Config {
-    Config { answer_timeout_ns: Some(60_000_000_000), ..Config::default() }
+    Config { answer_timeout_ns: Some(60_000_000_000), backlog: 0, ..Config::default() }
 }
 
 /// Bytes that differ everywhere.
