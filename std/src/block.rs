@@ -79,8 +79,7 @@ pub fn open(name: &str) -> Result<Disk, OpenError> {
     Ok(disk)
 }
 
-/// As many bounce pages as fill the ring, but no more than a sixteenth of the free memory.
+/// A share of the free memory.
 fn config() -> Config {
-    let pool_pages = (minios::memory::usage().free / 16).clamp(11, 352);
-    Config { pool_pages, ..Config::default() }
+    Config::for_memory(minios::memory::usage().free)
 }
