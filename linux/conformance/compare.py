@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Compares two runs of the conformance suite: the reference (Linux) and the guest.
 
-usage: compare.py [--differs FILE] REFERENCE ACTUAL
+usage: compare.py [--differs FILE] [--expect NAME.out]... REFERENCE ACTUAL
 
 A run is a directory of NAME.out files, or a console log of `run.sh --console` (other lines in it are passed over).
 Prints `test NAME ... ok` or `test NAME ... FAILED: what differs first`; a summary last; ends with 1 if anything failed.
+
+NAME.out is what a program has to print that the reference has not run.
 
 differs.txt lists the programs whose difference is meant: a name, white space, the reason. The list is exact: a program in
 it that does not differ is a failure, as is a name that no run knows.
@@ -15,13 +17,14 @@ import re
 import sys
 
 
+def load_output(path):
+    with open(path, "rb") as file:
+        return file.read().decode("utf-8", "replace").splitlines()
+
+
 def load_directory(path):
-    runs = {}
-    for entry in sorted(os.listdir(path)):
-        if entry.endswith(".out"):
-            with open(os.path.join(path, entry), "rb") as file:
-                runs[entry[:-4]] = file.read().decode("utf-8", "replace").splitlines()
-    return runs
+    names = [entry for entry in sorted(os.listdir(path)) if entry.endswith(".out")]
+    return {name[:-4]: load_output(os.path.join(path, name)) for name in names}
 
 
 def load_console(path):
@@ -99,9 +102,13 @@ def main(arguments):
     differs_path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "differs.txt")
     if arguments[:1] == ["--differs"] and len(arguments) > 1:
         differs_path, arguments = arguments[1], arguments[2:]
+    expected = {}
+    while arguments[:1] == ["--expect"] and len(arguments) > 1:
+        expected[os.path.basename(arguments[1])[:-4]] = load_output(arguments[1])
+        arguments = arguments[2:]
     if len(arguments) != 2:
         sys.exit(__doc__)
-    reference, actual = load(arguments[0]), load(arguments[1])
+    reference, actual = load(arguments[0]) | expected, load(arguments[1])
     if not reference:
         sys.exit(f"{arguments[0]}: no results")
     actual, reference = split_hostile(actual, reference), split_hostile(reference, reference)

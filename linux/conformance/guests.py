@@ -2,7 +2,7 @@
 their consoles say. Runs in dom0.
 
 Usage: guests.py [NAME...]        the programs, or families as `files.`; all of them without a name
-Needs /host/conformance.cfg and /host/conformance-linux.cfg, and compare.py and differs.txt beside this file.
+Needs /host/conformance.cfg and /host/conformance-linux.cfg; compare.py, differs.txt and alone/ beside this file.
 """
 
 import os
@@ -15,17 +15,19 @@ import compare
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOGS = "/var/log/xen"
-# Seconds without a new line after which a guest counts as stuck.
-PATIENCE = 90
+# Seconds without a new line after which a guest counts as stuck; beyond what its longest program may take.
+PATIENCE = 60
+# Seconds that a program may take, where nothing else is said (run.sh).
+LIMIT = 30
 
 
-def with_names(config, names):
+def with_words(config, words):
     """The configuration with more arguments for the program."""
     lines = []
     with open(config) as file:
         for line in file:
-            if names and line.startswith("cmdline = "):
-                line = line.rstrip()[:-1] + "".join(f" {name}" for name in names) + '"\n'
+            if line.startswith("cmdline = "):
+                line = line.rstrip()[:-1] + "".join(f" {word}" for word in words) + '"\n'
             lines.append(line)
     path = f"/tmp/{os.path.basename(config)}"
     with open(path, "w") as file:
@@ -37,13 +39,13 @@ def is_there(name):
     return subprocess.run(["xl", "domid", name], capture_output=True, check=False).returncode == 0
 
 
-def run(name, names):
-    """Runs a guest to its end and returns the log of its console."""
+def run(name, words, limit=LIMIT):
+    """Runs a guest to its end and returns the log of its console. Arguments for run.sh; the seconds that one program may take."""
     log = f"{LOGS}/guest-{name}.log"
     if os.path.exists(log):
         os.truncate(log, 0)
     started = time.monotonic()
-    done = subprocess.run(["xl", "create", "-q", with_names(f"/host/{name}.cfg", names)], capture_output=True, text=True, check=False)
+    done = subprocess.run(["xl", "create", "-q", with_words(f"/host/{name}.cfg", words)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"test {name} starts ... FAILED: {' '.join(done.stderr.split())[-300:]}", flush=True)
         return log
@@ -57,8 +59,8 @@ def run(name, names):
             file.seek(max(0, size - 4096))
             if b" programs run" in file.read():
                 break
-        if time.monotonic() - last > PATIENCE:
-            print(f"test {name} goes on ... FAILED: no line for {PATIENCE} s", flush=True)
+        if time.monotonic() - last > limit + PATIENCE:
+            print(f"test {name} goes on ... FAILED: no line for {limit + PATIENCE} s", flush=True)
             break
     subprocess.run(["xl", "destroy", name], capture_output=True, check=False)
     print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
@@ -89,12 +91,22 @@ def reference(names):
     return log
 
 
+def alone(names):
+    """The programs that only our guest runs, of those asked for, with the seconds that each may take."""
+    with open(f"{HERE}/alone/programs.txt") as file:
+        rows = [line.split() for line in file if not line.startswith("#")]
+    is_wanted = lambda row: not names or any(row[0] == name or name[-1] == "." and row[0].startswith(name) for name in names)
+    return {row[0]: int(row[1]) for row in rows if is_wanted(row)}
+
+
 def main():
     names = sys.argv[1:]
+    only_ours = alone(names)
     linux = reference(names)
-    ours = run("conformance", names)
+    ours = run("conformance", ["--alone"] + names, max([LIMIT, *only_ours.values()]))
     what_else(ours)
-    return compare.main(["--differs", f"{HERE}/differs.txt", linux, ours])
+    expected = [word for name in only_ours for word in ("--expect", f"{HERE}/alone/{name}.out")]
+    return compare.main(["--differs", f"{HERE}/differs.txt", *expected, linux, ours])
 
 
 sys.exit(main())

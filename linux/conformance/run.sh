@@ -3,13 +3,15 @@
 # Needs a POSIX shell and coreutils; runs as the first program of a guest as well as on Linux.
 #
 # usage: run.sh [--console] [--out DIR] [--work DIR] [--limit SECONDS] [NAME...]
+#   --alone     runs those of ALONE as well, each under its own limit: programs that Linux in a guest does not get through
 #   --console   prints each output between "@@ NAME" and "@@ NAME exit N", its lines after "| "
 #   --out DIR   writes DIR/NAME.out: stdout and stderr, then "exit N"      (default: WORK/out)
 #   --work DIR  where the programs run                                    (default: /tmp/t)
 #   NAME        programs, or families as "files."                         (default: all of LIST)
-console=no out= work=/tmp/t limit=30 names=
+console=no alone=no out= work=/tmp/t limit=30 names=
 while [ $# -gt 0 ]; do
     case $1 in
+    --alone) alone=yes; shift ;;
     --console) console=yes; shift ;;
     --out) out=$2; shift 2 ;;
     --work) work=$2; shift 2 ;;
@@ -68,10 +70,12 @@ run_one() {
     fi
 }
 
-# The list is read first: a program must not find it open.
+# The lists are read first: a program must not find them open.
 all=$(cat "$here/LIST")
+[ "$alone" = yes ] && all="$all $(cat "$here/ALONE")"
 count=0
 for program in $all; do
+    case $program in *=*) limit=${program#*=} program=${program%=*} ;; esac
     wanted "$program" || continue
     run_one "$program"
     count=$((count + 1))

@@ -32,6 +32,8 @@ const NAME: &str = "conformance";
 const LINUX_MEMORY: u32 = 256;
 /// The programs of the suite that dom0 runs.
 const PROGRAMS: [&str; 3] = ["guests.py", "compare.py", "differs.txt"];
+/// The programs that only our guest runs, each with the seconds that it may take; beside it is what they have to print.
+const ALONE: &str = "alone/programs.txt";
 
 pub fn run(args: Args) -> Result<u8> {
     setup::tools()?;
@@ -39,18 +41,6 @@ pub fn run(args: Args) -> Result<u8> {
     println!("conformance: {}", report.summary());
     Ok(report.exit_code())
 }
-
-/// Hostile programs that are not in the comparison, and why.
-const LEFT_OUT: [(&str, &str); 2] = [
-    (
-        "hostile.extremes",
-        "Linux exceeds its time limits where all is emulated, so there is nothing to compare with",
-    ),
-    (
-        "misbehave.kernel_memory",
-        "it has not been seen to pass whole; Linux's guest said nothing more after it was begun",
-    ),
-];
 
 /// Builds, packs, runs both guests, and returns a test for each program.
 pub fn compare(
@@ -64,9 +54,7 @@ pub fn compare(
     let testbed =
         dom0::testbed(version, &format!("conformance-{version}")).timeout(Duration::from_secs(40 * 60));
     let command = dom0::command("guests.py", &words);
-    let mut report = dom0::report("guests.py ends well", testbed, &command, log, &mut dom0::no_answer)?;
-    LEFT_OUT.iter().for_each(|(name, reason)| report.skip(*name, *reason));
-    Ok(report)
+    dom0::report("guests.py ends well", testbed, &command, log, &mut dom0::no_answer)
 }
 
 fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
@@ -75,27 +63,51 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
     let (suite, programs, hostile) = (dir.join("suite"), dir.join("programs"), dir.join("hostile"));
     build(&source.join("build.sh"), &programs)?;
     build(&source.join("hostile/build.sh"), &hostile)?;
+    let alone = fs::read_to_string(source.join(ALONE)).with_context(|| format!("cannot read {ALONE}"))?;
+    let alone = limits(&alone)?;
     // The programs that mean harm come last. What has not changed is left alone: the root disk is made by the files' times.
     let mut list = String::new();
     for from in [&programs, &hostile] {
         let names = fs::read_to_string(from.join("LIST")).context("no list of programs")?;
-        for name in names.lines().filter(|name| LEFT_OUT.iter().all(|(left_out, _)| left_out != name)) {
+        for name in names.lines() {
             update(&from.join("bin").join(name), &suite.join("bin").join(name))?;
-            list += &format!("{name}\n");
+            if alone.iter().all(|(other, _)| *other != name) {
+                list += &format!("{name}\n");
+            }
         }
     }
-    fs::write(dir.join("LIST"), list).context("cannot write the list of programs")?;
-    update(&dir.join("LIST"), &suite.join("LIST"))?;
+    let alone: String = alone.iter().map(|(name, seconds)| format!("{name}={seconds}\n")).collect();
+    for (name, text) in [("LIST", list), ("ALONE", alone)] {
+        fs::write(dir.join(name), text).with_context(|| format!("cannot write {name}"))?;
+        update(&dir.join(name), &suite.join(name))?;
+    }
     update(&programs.join("run.sh"), &suite.join("run.sh"))?;
     packed::stage_from(NAME, &source.join("guest.toml"), kernel)?;
     packed::stage_linux(&packed::Linux::of(NAME), version, LINUX_MEMORY)?;
     dom0::stage()?;
     let target = images::dir().join("dom0");
     for program in PROGRAMS {
-        fs::copy(source.join(program), target.join(program))
-            .with_context(|| format!("cannot stage {program}"))?;
+        update(&source.join(program), &target.join(program))?;
+    }
+    for file in fs::read_dir(source.join("alone")).context("no programs to run alone")? {
+        let file = file?.path();
+        if let Some(name) = file.file_name() {
+            update(&file, &target.join("alone").join(name))?;
+        }
     }
     Ok(())
+}
+
+/// Name and seconds of each program in a list with reasons.
+fn limits(list: &str) -> Result<Vec<(&str, u32)>> {
+    let rows = list.lines().filter(|line| !line.starts_with('#'));
+    rows.map(|line| {
+        let mut words = line.split_whitespace();
+        let (name, seconds) = (words.next(), words.next().and_then(|word| word.parse().ok()));
+        let row = name.zip(seconds).filter(|_| words.next().is_some());
+        row.with_context(|| format!("{ALONE}: `{line}` is not a name, seconds and a reason"))
+    })
+    .collect()
 }
 
 /// Copies a file where it differs.
