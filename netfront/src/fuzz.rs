@@ -1,12 +1,13 @@
 //! What the fuzz target runs: a script for a hostile back end, its lies interleaved with what the driver does.
 
 use core::iter;
+use core::num::NonZeroU16;
 
-use smoltcp::phy::{Device as _, RxToken as _, TxToken as _};
+use smoltcp::phy::{Device as _, PacketMeta, RxToken as _, TxToken as _};
 use smoltcp::time::Instant;
 use xen::fake::{FakeDevice, FakeXen, World};
 use xen::xenbus::State;
-use xen::{PAGE_SIZE, SharedMemory};
+use xen::{Clock, PAGE_SIZE, SharedMemory};
 use xen_sys::io::netif::{RxRequest, RxResponse, TxResponse};
 use xen_sys::io::ring::{HEADER_LEN, REQ_PROD, RSP_PROD};
 
@@ -15,6 +16,14 @@ use crate::{Config, ETHERNET_HEADER, MAX_FRAME, NetFront};
 
 const TX_SLOT: usize = 12;
 const RX_SLOT: usize = 8;
+const OFFERS: [&str; 6] = [
+    "feature-no-csum-offload",
+    "feature-gso-tcpv4",
+    "feature-gso-tcpv6",
+    "feature-ipv6-csum-offload",
+    "feature-split-event-channels",
+    "feature-multicast-control",
+];
 const RING_MASK: u32 = 255;
 
 /// Runs a script. Whatever it says, nothing panics, no frame is longer or shorter than a frame can be, a device that has
@@ -26,21 +35,33 @@ pub fn backend(data: &[u8]) {
     // Lies are told by the script; the fake only follows the states.
     back.adjust(|knobs| knobs.takes_tx = false);
     let Some(options) = script.next() else { return };
-    for (bit, key) in ["feature-no-csum-offload", "feature-gso-tcpv4"].iter().enumerate() {
-        device.set_back(key, if options >> bit & 1 == 0 { "0" } else { "1" });
+    let more = script.next().unwrap_or_default();
+    for (bit, key) in OFFERS.iter().enumerate() {
+        device.set_back(key, if u16::from_le_bytes([options, more]) >> bit & 1 == 0 { "0" } else { "1" });
     }
+    device.set_back("multi-queue-max-queues", if more & 0x40 == 0 { "1" } else { "3" });
     let config = Config {
-        rx_buffers: usize::from(options >> 4) + 1,
-        tx_buffers: 4,
+        rx_buffers: if more & 0x80 == 0 { usize::from(options >> 4) + 1 } else { 110 },
+        tx_buffers: if options & 8 == 0 { 4 } else { 16 },
+        queues: 3,
+        multicast_control: true,
         first_index: u32::from(options & 0x0c).wrapping_sub(8),
-        rx_segments: options & 0x80 != 0,
         ..Config::default()
     };
     let Ok(mut front) = NetFront::connect(&*world, device, config) else { return };
     while let Some(action) = script.next() {
-        match action % 10 {
+        match action % 13 {
             0 => receive_all(&mut front),
-            1 => send(&mut front, number(script) as usize),
+            1 => send(&mut front, script),
+            10 => {
+                let group = [1, 0, 0, 0, 0, script.next().unwrap_or_default() % 8];
+                if action & 0x80 == 0 { front.join(group) } else { front.leave(group) }
+            }
+            12 => _ = back.with_rings(|rings, _| rings.event.notify()),
+            // As a clock that goes on while the device is muted.
+            11 => {
+                world.advance_ns(front.quiet_until().map_or(1, |until| until.saturating_sub(world.now_ns())))
+            }
             2 => front.flush(),
             3 => _ = front.arm(),
             4 => {
@@ -57,7 +78,10 @@ pub fn backend(data: &[u8]) {
                     front.device().set_back_state(State::Closed);
                 }
             }
-            lie => _ = back.with_rings(|rings, _| tell(lie, rings, &world, script)),
+            lie => {
+                let queue = usize::from(action / 13) % 3;
+                _ = back.with_queue(queue, |rings, _| tell(lie, rings, &world, script));
+            }
         }
     }
     receive_all(&mut front);
@@ -77,10 +101,36 @@ fn receive_all(front: &mut NetFront<FakeXen, FakeDevice>) {
     assert!(front.error().is_none() || front.transmit(Instant::ZERO).is_none());
 }
 
-fn send(front: &mut NetFront<FakeXen, FakeDevice>, len: usize) {
-    if let Some(token) = front.transmit(Instant::ZERO) {
-        token.consume(len % 2_000, |frame| frame.fill(len as u8));
+/// Sends a frame that may be TCP or UDP over either IP, whole or to be divided, or anything else.
+fn send(front: &mut NetFront<FakeXen, FakeDevice>, script: &mut impl Iterator<Item = u8>) {
+    let (len, shape, size) = (number(script) as usize, script.next().unwrap_or_default(), number(script));
+    let Some(mut token) = front.transmit(Instant::ZERO) else { return };
+    if shape & 1 == 1 {
+        let mut meta = PacketMeta::default();
+        meta.segmentation_offload_size = NonZeroU16::new(size as u16);
+        token.set_meta(meta);
     }
+    token.consume(len % 20_000, |frame| {
+        frame.fill(len as u8);
+        let header: &[u8] = match shape >> 1 & 3 {
+            0 => &[0x86, 0xdd, 0x60, 0, 0, 0],
+            1 => &[0x08, 0, 0x45, 0],
+            _ => return,
+        };
+        let end = 12 + header.len();
+        let protocol = if shape & 0x10 == 0 { 6 } else { 17 };
+        if let Some(place) = frame.get_mut(12..end) {
+            place.copy_from_slice(header);
+        }
+        let (len_at, less, protocol_at) = if header.len() == 6 { (18, 54, 20) } else { (16, 14, 23) };
+        let total = (frame.len().saturating_sub(less) as u16).to_be_bytes();
+        if let Some(place) = frame.get_mut(len_at..len_at + 2) {
+            place.copy_from_slice(&total);
+        }
+        if let Some(place) = frame.get_mut(protocol_at) {
+            *place = protocol;
+        }
+    });
 }
 
 fn tell(lie: u8, rings: &mut BackRings, world: &World, script: &mut impl Iterator<Item = u8>) {
@@ -94,7 +144,9 @@ fn tell(lie: u8, rings: &mut BackRings, world: &World, script: &mut impl Iterato
         }
         7 => {
             let index = tx.load_u32(RSP_PROD);
-            let response = TxResponse { id: (number(script) % 6) as u16, status: number(script) as i16 };
+            let id = number(script) % 18;
+            let id = if id == 17 { u16::MAX } else { id as u16 };
+            let response = TxResponse { id, status: number(script) as i16 };
             tx.write_slot(HEADER_LEN + (index & RING_MASK) as usize * TX_SLOT, response);
             tx.store_u32(RSP_PROD, index.wrapping_add(1));
         }

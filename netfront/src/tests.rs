@@ -1,7 +1,12 @@
 //! The driver against FakeNetback.
 
 mod connect;
+mod events;
+mod features;
+mod groups;
 mod hostile;
+mod oracle;
+mod segments;
 mod stack;
 mod transfer;
 
