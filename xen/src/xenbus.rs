@@ -154,6 +154,15 @@ pub trait Device {
         deadline_ns: Option<u64>,
     ) -> Result<State, DeviceError>;
 
+    /// As [`Device::wait_backend`], but a back end that is closing or gone may yet come back: all but `wanted` is waited
+    /// through.
+    fn await_backend(
+        &self,
+        wanted: &[State],
+        waiting_for: &'static str,
+        deadline_ns: Option<u64>,
+    ) -> Result<State, DeviceError>;
+
     /// The caller is about to read these keys of the back end's directory: an implementation that has to ask somebody may ask
     /// for all at once.
     fn prefetch_backend(&self, _keys: &[&str]) {}

@@ -12,6 +12,9 @@ use xen_sys::io::xs_wire::{XS_READ, XS_WRITE};
 
 use crate::{Errno, Error, Watch, XenStore};
 
+/// From these nothing comes that a wait is for.
+const GONE: [State; 3] = [State::Closing, State::Closed, State::Unknown];
+
 /// A device of this guest: `device/KIND/ID` and the back end's directory that it names.
 pub struct XenbusDevice<P: Platform, M: SharedMemory> {
     store: XenStore<P, M>,
@@ -89,6 +92,45 @@ impl<P: Platform, M: SharedMemory> XenbusDevice<P, M> {
             let _ = self.backend_watch.set(watch);
         }
         Ok(self.backend_watch.get().expect("set just above"))
+    }
+
+    fn wait(
+        &self,
+        wanted: &[State],
+        hopeless: &[State],
+        waiting_for: &'static str,
+        deadline_ns: Option<u64>,
+    ) -> Result<State, DeviceError> {
+        let platform = &self.store.tree().shared.platform;
+        let start = platform.now_ns();
+        let watch = self.watch()?;
+        loop {
+            // Drained before the look, so that a change after it leaves an event.
+            while watch.try_next().map_err(|error| store_error(&self.backend, error))?.is_some() {}
+            let state = self.backend_state()?;
+            if wanted.contains(&state) {
+                return Ok(state);
+            }
+            if hopeless.contains(&state) {
+                return Err(DeviceError::BackendGone { device: self.name.clone(), state });
+            }
+            // The deadline counts for a back end that never stops changing its state, too.
+            let late = deadline_ns.is_some_and(|deadline| platform.now_ns() >= deadline);
+            let event = if late {
+                None
+            } else {
+                watch.next(deadline_ns).map_err(|error| store_error(&self.backend, error))?
+            };
+            if event.is_none() {
+                let waited_ms = (platform.now_ns() - start) / 1_000_000;
+                return Err(DeviceError::TimedOut {
+                    device: self.name.clone(),
+                    waiting_for,
+                    state,
+                    waited_ms,
+                });
+            }
+        }
     }
 }
 
@@ -191,36 +233,16 @@ impl<P: Platform, M: SharedMemory> Device for XenbusDevice<P, M> {
         waiting_for: &'static str,
         deadline_ns: Option<u64>,
     ) -> Result<State, DeviceError> {
-        let platform = &self.store.tree().shared.platform;
-        let start = platform.now_ns();
-        let watch = self.watch()?;
-        loop {
-            // Drained before the look, so that a change after it leaves an event.
-            while watch.try_next().map_err(|error| store_error(&self.backend, error))?.is_some() {}
-            let state = self.backend_state()?;
-            if wanted.contains(&state) {
-                return Ok(state);
-            }
-            if matches!(state, State::Closing | State::Closed | State::Unknown) {
-                return Err(DeviceError::BackendGone { device: self.name.clone(), state });
-            }
-            // The deadline counts for a back end that never stops changing its state, too.
-            let late = deadline_ns.is_some_and(|deadline| platform.now_ns() >= deadline);
-            let event = if late {
-                None
-            } else {
-                watch.next(deadline_ns).map_err(|error| store_error(&self.backend, error))?
-            };
-            if event.is_none() {
-                let waited_ms = (platform.now_ns() - start) / 1_000_000;
-                return Err(DeviceError::TimedOut {
-                    device: self.name.clone(),
-                    waiting_for,
-                    state,
-                    waited_ms,
-                });
-            }
-        }
+        self.wait(wanted, &GONE, waiting_for, deadline_ns)
+    }
+
+    fn await_backend(
+        &self,
+        wanted: &[State],
+        waiting_for: &'static str,
+        deadline_ns: Option<u64>,
+    ) -> Result<State, DeviceError> {
+        self.wait(wanted, &[], waiting_for, deadline_ns)
     }
 }
 

@@ -9,6 +9,9 @@ use super::{FakeXen, Progress};
 use crate::xenbus::{Device, DeviceError, State};
 use crate::{Clock, DomId};
 
+/// From these nothing comes that a wait is for.
+const GONE: [State; 3] = [State::Closing, State::Closed, State::Unknown];
+
 struct Tables {
     front: BTreeMap<String, String>,
     back: BTreeMap<String, String>,
@@ -76,6 +79,38 @@ impl FakeDevice {
     }
 }
 
+impl FakeDevice {
+    fn wait(
+        &self,
+        wanted: &[State],
+        hopeless: &[State],
+        waiting_for: &'static str,
+        deadline_ns: Option<u64>,
+    ) -> Result<State, DeviceError> {
+        let start = self.xen.now_ns();
+        loop {
+            let state = self.tables.borrow().back_state;
+            if wanted.contains(&state) {
+                return Ok(state);
+            }
+            if hopeless.contains(&state) {
+                return Err(DeviceError::BackendGone { device: self.name.clone(), state });
+            }
+            if self.xen.step_peers() == Progress::None && self.tables.borrow().back_state == state {
+                let deadline = deadline_ns.expect("lost wake-up: waiting for a back end that never moves");
+                self.xen.advance_ns(deadline.saturating_sub(self.xen.now_ns()));
+                let waited_ms = (self.xen.now_ns() - start) / 1_000_000;
+                return Err(DeviceError::TimedOut {
+                    device: self.name.clone(),
+                    waiting_for,
+                    state,
+                    waited_ms,
+                });
+            }
+        }
+    }
+}
+
 impl Device for FakeDevice {
     fn name(&self) -> &str {
         &self.name
@@ -128,26 +163,15 @@ impl Device for FakeDevice {
         waiting_for: &'static str,
         deadline_ns: Option<u64>,
     ) -> Result<State, DeviceError> {
-        let start = self.xen.now_ns();
-        loop {
-            let state = self.tables.borrow().back_state;
-            if wanted.contains(&state) {
-                return Ok(state);
-            }
-            if matches!(state, State::Closing | State::Closed | State::Unknown) {
-                return Err(DeviceError::BackendGone { device: self.name.clone(), state });
-            }
-            if self.xen.step_peers() == Progress::None && self.tables.borrow().back_state == state {
-                let deadline = deadline_ns.expect("lost wake-up: waiting for a back end that never moves");
-                self.xen.advance_ns(deadline.saturating_sub(self.xen.now_ns()));
-                let waited_ms = (self.xen.now_ns() - start) / 1_000_000;
-                return Err(DeviceError::TimedOut {
-                    device: self.name.clone(),
-                    waiting_for,
-                    state,
-                    waited_ms,
-                });
-            }
-        }
+        self.wait(wanted, &GONE, waiting_for, deadline_ns)
+    }
+
+    fn await_backend(
+        &self,
+        wanted: &[State],
+        waiting_for: &'static str,
+        deadline_ns: Option<u64>,
+    ) -> Result<State, DeviceError> {
+        self.wait(wanted, &[], waiting_for, deadline_ns)
     }
 }
