@@ -1,7 +1,7 @@
 //! The PV console front end (`io/console.h`).
 //!
 //! [`Console`] is one console on its ring page and event port: the first one's come from `start_info`, those of
-//! `device/console/N` from a driver that grants the page. Output goes to the ring, behind it to a bounded buffer, and
+//! `device/console/N` from [`Front`], which grants the page and follows the states of the back end. Output goes to the ring, behind it to a bounded buffer, and
 //! when nobody reads it is dropped, counted, and the loss is told once there is room again: the guest never hangs.
 //!
 //! Output is text: a line feed becomes CR LF, as Linux's terminal layer and Mini-OS do it, because xenconsoled hands the
@@ -9,14 +9,19 @@
 //! what is no text, writes by [`Console::write_raw`]. Input is raw: Enter arrives as CR.
 //!
 //! A back end that lies about a ring index ends the console: output is then dropped silently, input is an error.
-#![cfg_attr(not(test), no_std)]
+#![cfg_attr(not(any(test, feature = "fuzzing")), no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-mod connect;
+#[cfg(any(test, feature = "fuzzing"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "the fuzz target does not need all that the tests do"))]
+mod fake;
+mod front;
 #[cfg(test)]
-mod connect_tests;
+mod front_tests;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod output;
 #[cfg(test)]
 mod tests;
@@ -25,10 +30,10 @@ use core::cell::RefCell;
 use core::fmt;
 
 use xen::byte_ring::ByteRingLayout;
-use xen::{ByteReader, EventPort, PeerMisbehaved, Platform, SharedMemory, Wake};
+use xen::{ByteReader, EventPort, EventSeq, PeerMisbehaved, Platform, Port, SharedMemory, Wake};
 use xen_sys::io::console as abi;
 
-pub use connect::ConnectError;
+pub use front::{Front, FrontError, Link};
 use output::Output;
 
 const INPUT: ByteReader = ByteReader::new(ByteRingLayout {
@@ -139,7 +144,7 @@ impl<P: Platform, M: SharedMemory> Console<P, M> {
         loop {
             let seen = self.port.seq();
             self.pump();
-            if self.output.borrow().all_taken(&self.memory) {
+            if self.all_taken() {
                 return Wake::Event;
             }
             if deadline_ns.is_some_and(|deadline| deadline <= self.platform.now_ns()) {
@@ -147,6 +152,26 @@ impl<P: Platform, M: SharedMemory> Console<P, M> {
             }
             self.port.wait(seen, deadline_ns);
         }
+    }
+
+    /// Whether the reader has taken all output.
+    fn all_taken(&self) -> bool {
+        self.output.borrow().all_taken(&self.memory)
+    }
+
+    /// Whether the console has ended.
+    fn check(&self) -> Result<(), PeerMisbehaved> {
+        self.output.borrow().check()
+    }
+
+    /// Tells the reader again of what it was told.
+    fn nudge(&self) {
+        self.port.notify();
+    }
+
+    /// What to wait past, for an event.
+    fn wait_point(&self) -> (Port, EventSeq) {
+        (self.port.port(), self.port.seq())
     }
 
     /// Bytes of output lost since the console began.

@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     target("blkfront_backend", blkfront::fuzz::backend, 20_000, 1_024),
     target("cli_toml", targets::cli_toml, 20_000, 4_096),
     target("command_line", targets::command_line, 50_000, 1_024),
+    target("console_backend", console::fuzz::backend, 10_000, 1_024),
     target("console_rings", targets::console_rings, 20_000, 512),
     target("dns_answer", net::fuzz::dns_answer, 100_000, 512),
     target("fs_cpio", fs::fuzz::cpio, 50_000, 16_384),

@@ -27,6 +27,7 @@ briefly! {
     blkfront_backend
     cli_toml
     command_line
+    console_backend
     console_rings
     dns_answer
     fs_cpio

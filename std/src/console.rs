@@ -2,8 +2,6 @@
 //! terminal does, uses [`write_raw`], [`read_some`] and [`serve`].
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use console::Console;
 use minios::Xen;
@@ -12,16 +10,14 @@ use minios::sync::CpuLocal;
 use minios::thread::Builder;
 use spin::Once;
 use xen::memory::RawPage;
-use xen::{Clock, EventPort, SharedPage};
+use xen::{Clock, EventPort};
 
-use crate::store;
+pub use crate::further::{Further, further};
 
 type First = CpuLocal<Console<Xen, RawPage>>;
 
 static FIRST: Once<Option<Box<First>>> = Once::new();
 
-/// How long a back end may take to connect a further console.
-const CONNECT_NS: u64 = 10_000_000_000;
 /// How long the end of the guest waits for a reader.
 const LAST_WORDS_NS: u64 = 2_000_000_000;
 
@@ -94,24 +90,4 @@ pub(crate) fn finish() {
     if let Some(console) = first() {
         console.flush(Some(Xen.now_ns() + LAST_WORDS_NS));
     }
-}
-
-/// One of `device/console/N`, N from 1.
-pub type Further = CpuLocal<Console<Xen, SharedPage<Xen>>>;
-
-/// The numbers of the further consoles.
-pub fn further() -> Vec<u32> {
-    let found = store::devices("console").unwrap_or_else(|error| {
-        log::warn!("consoles: {error}");
-        Vec::new()
-    });
-    found.into_iter().filter(|id| *id > 0).collect()
-}
-
-/// Connects a further console; waits for who serves it.
-pub fn connect(id: u32) -> Result<Further, String> {
-    let store = store::store().ok_or("there is no XenStore")?;
-    let device = store::XenbusDevice::new(store, "console", id).map_err(|error| error.to_string())?;
-    let console = Console::connect(&Xen, &device, Some(Xen.now_ns() + CONNECT_NS));
-    console.map(CpuLocal::new).map_err(|error| error.to_string())
 }

@@ -32,6 +32,7 @@ pub mod block;
 pub mod console;
 pub mod env;
 pub mod fs;
+mod further;
 pub mod io;
 pub mod net;
 pub mod process;

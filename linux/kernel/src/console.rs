@@ -1,5 +1,7 @@
 //! The consoles as terminals, `/dev/tty`, `/dev/console` and pseudo-terminals; and what terminals need of processes.
 
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::sync::{Arc, Weak};
 
 use linux_base::stat::{DeviceNumber, Facts};
@@ -8,6 +10,7 @@ use linux_task::signal::{SigInfo, Signal};
 use linux_tty::{Backend, Caller, JobControl, OpenedAs, Ptys, Tty};
 use linux_vfs::inode::OpenRequest;
 use linux_vfs::{DeviceKind, DeviceRegistry};
+use minios_std::console::Further;
 use spin::Once;
 
 use crate::host;
@@ -118,9 +121,9 @@ impl Backend for FirstConsole {
     }
 }
 
-/// A further console.
+/// A further console, and its terminal.
 struct FurtherConsole {
-    console: minios_std::console::Further,
+    console: Further,
     tty: Once<Weak<Tty>>,
 }
 
@@ -131,38 +134,60 @@ impl Backend for FurtherConsole {
 
     fn input_possible(&self) {
         if let Some(tty) = self.tty.get().and_then(Weak::upgrade) {
-            feed(&tty, |bytes| self.console.read(bytes).unwrap_or(0));
+            feed(&tty, |bytes| self.console.read(bytes));
         }
     }
 }
 
-/// The further consoles that are connected, by number.
-static FURTHER: spin::Mutex<alloc::collections::BTreeMap<u32, Arc<Tty>>> =
-    spin::Mutex::new(alloc::collections::BTreeMap::new());
+type Consoles = BTreeMap<u32, (Arc<FurtherConsole>, Arc<Tty>)>;
 
-/// Connects the further consoles, each in a thread that then serves it.
+/// The further consoles, by number.
+static FURTHER: spin::Mutex<Consoles> = spin::Mutex::new(BTreeMap::new());
+
+/// Makes a terminal of each further console; connected it is later, by a thread of its own, and served by another.
 fn start_further() {
     for id in minios_std::console::further() {
+        let console = match Further::new(id) {
+            Some(Ok(console)) => Arc::new(FurtherConsole { console, tty: Once::new() }),
+            Some(Err(error)) => {
+                log::warn!("console {id}: {error}");
+                continue;
+            }
+            None => return,
+        };
+        let device = DeviceNumber { major: HVC, minor: id };
+        let tty = Tty::new(device, console.clone(), Arc::new(Jobs));
+        console.tty.call_once(|| Arc::downgrade(&tty));
+        FURTHER.lock().insert(id, (console.clone(), tty.clone()));
+        let followed = console.clone();
+        let follow = move || followed.console.follow();
         let serve = move || {
-            let console = match minios_std::console::connect(id) {
-                Ok(console) => Arc::new(FurtherConsole { console, tty: Once::new() }),
-                Err(error) => return log::warn!("console {id}: {error}"),
-            };
-            let device = DeviceNumber { major: HVC, minor: id };
-            let tty = Tty::new(device, console.clone(), Arc::new(Jobs));
-            console.tty.call_once(|| Arc::downgrade(&tty));
-            FURTHER.lock().insert(id, tty.clone());
-            let look = || {
+            console.console.serve(|| {
                 tty.output_possible();
                 console.input_possible();
-            };
-            while console.console.wait_after(look).is_ok() {}
-            log::warn!("console {id} has ended");
+            });
+            // Programs that have it open are told; it cannot be opened any more.
+            FURTHER.lock().remove(&id);
+            tty.hang_up();
         };
-        if let Err(error) = minios::thread::Builder::new("tty").stack_len(24 * 1024).spawn(serve) {
+        let builder = || minios::thread::Builder::new("tty").stack_len(24 * 1024);
+        let spawned = builder().spawn(follow).and_then(|_| builder().spawn(serve));
+        if let Err(error) = spawned {
             log::warn!("console {id}: {error}");
         }
     }
+}
+
+/// The names of the further consoles that have one, and their numbers. Of two of the same name it is that of the first.
+pub fn channels() -> BTreeMap<String, u32> {
+    let mut named = BTreeMap::new();
+    for id in minios_std::console::further() {
+        let name = Further::new(id).and_then(|console| console.ok()?.name()).unwrap_or_default();
+        if (1..=255).contains(&name.len()) && !name.starts_with('.') && !name.contains(['/', '\0']) {
+            named.entry(name).or_insert(id);
+        }
+    }
+    named
 }
 
 static CONSOLE: Once<Arc<Tty>> = Once::new();
@@ -231,7 +256,7 @@ pub fn register(devices: &DeviceRegistry) {
         HVC,
         None,
         opener(|request, number| {
-            let tty = FURTHER.lock().get(&number.minor).cloned().ok_or(Errno::ENODEV)?;
+            let tty = FURTHER.lock().get(&number.minor).map(|(_, tty)| tty.clone()).ok_or(Errno::ENODEV)?;
             Ok(tty.open(request.flags, OpenedAs::Terminal, facts(request))?)
         }),
     );
@@ -259,9 +284,18 @@ pub fn register(devices: &DeviceRegistry) {
 pub fn finish() {
     const PATIENCE_NS: u64 = 2_000_000_000;
     let deadline = minios::time::now_ns() + PATIENCE_NS;
-    while first().output_len() > 0 && minios::time::now_ns() < deadline {
-        first().output_possible();
-        if first().output_len() > 0 {
+    let further: alloc::vec::Vec<_> = FURTHER.lock().values().cloned().collect();
+    drain(first(), deadline);
+    for (console, tty) in further {
+        drain(&tty, deadline);
+        console.console.flush(deadline);
+    }
+}
+
+fn drain(tty: &Tty, deadline: u64) {
+    while tty.output_len() > 0 && minios::time::now_ns() < deadline {
+        tty.output_possible();
+        if tty.output_len() > 0 {
             minios::thread::sleep(core::time::Duration::from_millis(2));
         }
     }

@@ -68,22 +68,41 @@ pub fn disk(name: &str, index: u32) -> DeviceNode<'_> {
     DeviceNode { name, kind, major, minor, permissions: 0o660, gid: 6 }
 }
 
-/// A tmpfs with the nodes of `/dev`, the directories `pts` and `shm` to mount on, and `more` nodes: disks and terminals.
-pub fn new(more: &[DeviceNode<'_>]) -> Result<Arc<Tree>> {
+/// A tmpfs with the nodes of `/dev`, the directories `pts` and `shm` to mount on, and `more` nodes: disks and terminals;
+/// and with links to them, each by its name or `DIRECTORY/NAME`, and what it says.
+pub fn new(more: &[DeviceNode<'_>], links: &[(&str, &str)]) -> Result<Arc<Tree>> {
     let tree = Tree::new(Options { kind: "devtmpfs", mode: 0o755, ..Options::default() })?;
     let root = tree.root();
     for node in NODES.iter().chain(more) {
         add(&root, node)?;
     }
-    for (name, target) in LINKS {
+    for (path, target) in LINKS.iter().chain(links) {
         let mode = Mode(Mode::SYMLINK | 0o777);
-        root.create(name.as_bytes(), &NewInode { mode, uid: 0, gid: 0, rdev: 0, target: target.as_bytes() })?;
+        let (place, name) = match path.rsplit_once('/') {
+            Some((directory, name)) => (directory_in(&root, directory)?, name),
+            None => (root.clone(), *path),
+        };
+        place.create(
+            name.as_bytes(),
+            &NewInode { mode, uid: 0, gid: 0, rdev: 0, target: target.as_bytes() },
+        )?;
     }
     for (name, permissions) in [("pts", 0o755), ("shm", 0o1777), ("mqueue", 0o1777)] {
         let mode = Mode(Mode::DIRECTORY | permissions);
         root.create(name.as_bytes(), &NewInode { mode, uid: 0, gid: 0, rdev: 0, target: b"" })?;
     }
     Ok(tree)
+}
+
+/// A directory of the root, which is made if it is not there.
+fn directory_in(root: &Arc<dyn Inode>, name: &str) -> Result<Arc<dyn Inode>> {
+    match root.lookup(name.as_bytes()) {
+        Err(Errno::ENOENT) => {
+            let mode = Mode(Mode::DIRECTORY | 0o755);
+            root.create(name.as_bytes(), &NewInode { mode, uid: 0, gid: 0, rdev: 0, target: b"" })
+        }
+        found => found,
+    }
 }
 
 fn add(root: &Arc<dyn Inode>, node: &DeviceNode<'_>) -> Result<()> {

@@ -193,7 +193,13 @@ fn devices() -> Outcome<Arc<Tree>> {
         let letter = name.bytes().last().unwrap_or(b'a');
         nodes.push(devtmpfs::disk(name, u32::from(letter.saturating_sub(b'a'))));
     }
-    devtmpfs::new(&nodes).map_err(|errno| format!("/dev: {errno}"))
+    // As xen-pv-channel(7) has it.
+    let links: Vec<(String, String)> = console::channels()
+        .into_iter()
+        .map(|(name, id)| (format!("xen-channel/{name}"), format!("../hvc{id}")))
+        .collect();
+    let links: Vec<(&str, &str)> = links.iter().map(|(name, target)| (&**name, &**target)).collect();
+    devtmpfs::new(&nodes, &links).map_err(|errno| format!("/dev: {errno}"))
 }
 
 /// `/path[:size=16m,mode=1777]`

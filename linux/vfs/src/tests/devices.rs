@@ -15,7 +15,9 @@ fn the_simple_devices_do_what_they_are_called() {
     let sink = log.clone();
     devtmpfs::register(world.vfs.devices(), Arc::new(move |line| sink.lock().extend_from_slice(line)));
     world.mkdir("/dev").unwrap();
-    let dev = devtmpfs::new(&[devtmpfs::disk("xvdb", 1)]).unwrap();
+    let dev =
+        devtmpfs::new(&[devtmpfs::disk("xvdb", 1)], &[("by-name/a", "../xvdb"), ("by-name/b", "../null")])
+            .unwrap();
     world.vfs.mount(&world.place("/dev"), dev, b"devtmpfs", MountFlags::default()).unwrap();
     let read = |name: &str, len: usize| {
         let mut bytes = Vec::new();
@@ -36,6 +38,8 @@ fn the_simple_devices_do_what_they_are_called() {
     let about = world.stat("/dev/xvdb").unwrap();
     assert_eq!((about.mode, about.rdev), (Mode(Mode::BLOCK | 0o660), 0xca10));
     assert_eq!(world.context().read_link(None, b"/dev/stdin").unwrap(), b"/proc/self/fd/0");
+    assert_eq!(world.context().read_link(None, b"/dev/by-name/a").unwrap(), b"../xvdb");
+    assert_eq!(read("by-name/b", 10), Ok(vec![]));
 }
 
 #[test]
