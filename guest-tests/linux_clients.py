@@ -318,13 +318,13 @@ def python3_load():
 # bash
 
 class Console:
-    """`xl console` of a guest, at which somebody types."""
+    """`xl console` of a guest, at which somebody types; with options, of a further console."""
 
-    def __init__(self, domain):
+    def __init__(self, domain, *options):
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvp("xl", ["xl", "console", domain])
+            os.execvp("xl", ["xl", "console", *options, domain])
 
     def __enter__(self):
         return self
