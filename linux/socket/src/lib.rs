@@ -7,7 +7,7 @@
 //! | module | what it has |
 //! |---|---|
 //! | [`socket`] | [`Socket`]: the calls, by kind |
-//! | `tcp`, `udp` | over the `net` crate, reached through [`NetHost`] |
+//! | `tcp`, `udp`, `inet` | over the `net` crate, reached through [`NetHost`] |
 //! | `unix` | AF_UNIX: streams, datagrams, packets, passed descriptors |
 //! | `netlink` | what `getifaddrs` and `ip` ask |
 //! | `options` | `setsockopt` and `getsockopt`, by a table |
@@ -20,6 +20,7 @@ extern crate alloc;
 mod address;
 pub mod caller;
 mod control;
+mod inet;
 mod ioctl;
 mod netlink;
 mod network;

@@ -11,13 +11,13 @@ use net::{Datagram, IfIndex, Local, UdpId, UdpOptions};
 use crate::address::{Address, family, parse_inet};
 use crate::caller::Caller;
 use crate::control::{self, Writer};
+use crate::inet::{claim, destination, scope, unspecified};
 use crate::network::errno;
 use crate::numbers::*;
 use crate::options::Attached;
 use crate::options::table::{IP, IPV6, SOCKET};
 use crate::ports::{Claim, Protocol};
 use crate::socket::{ANYTHING, Received, Socket};
-use crate::tcp::{claim, destination, scope, unspecified};
 
 /// Room for the longest datagram, both ways; made for each interface at its first datagram.
 const BUFFERS: UdpOptions =
