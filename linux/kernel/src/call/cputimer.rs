@@ -23,7 +23,7 @@ pub enum Counts {
 }
 
 /// No two looks are closer than this.
-const LEAST_NS: u64 = 1_000_000;
+pub const LEAST_NS: u64 = 1_000_000;
 
 #[derive(Default)]
 struct State {

@@ -96,6 +96,9 @@ fn write_limit(task: &Task, address: u64, limit: Limit) -> Result<()> {
 fn set(task: &Task, process: &Arc<Process>, resource: Resource, limit: Limit) -> Result<()> {
     let may_raise = task.thread.credentials().can(Credentials::CAP_SYS_RESOURCE);
     process.limits.lock().set(resource, limit, may_raise)?;
+    if resource == Resource::Cpu {
+        super::cpulimit::apply(process);
+    }
     if let Some(space) = process.space() {
         space.set_limits(process.memory_limits());
     }

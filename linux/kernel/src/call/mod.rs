@@ -3,6 +3,7 @@
 
 pub mod attributes;
 pub mod clone;
+pub mod cpulimit;
 pub mod cputimer;
 pub mod credentials;
 pub mod dir;

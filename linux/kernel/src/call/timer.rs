@@ -9,6 +9,7 @@ use linux_task::limits::Resource;
 use linux_task::signal::{Cause, SigInfo, Signal};
 use spin::LazyLock;
 
+use super::cpulimit::CpuLimit;
 use super::cputimer::{Counts, CpuTimer};
 use crate::signal;
 use crate::task::{Process, Task, Thread};
@@ -27,6 +28,8 @@ pub struct Timers {
     /// By time in user mode, and by all CPU time.
     cpu: Mutex<[Option<Arc<CpuTimer>>; 2]>,
     posix: Mutex<BTreeMap<i32, Arc<SignalTimer>>>,
+    /// `RLIMIT_CPU`
+    pub limit: Mutex<Option<Arc<CpuLimit>>>,
 }
 
 impl Timers {
@@ -35,6 +38,8 @@ impl Timers {
         let gone = self.real.lock().take();
         drop(gone);
         let gone = core::mem::take(&mut *self.cpu.lock());
+        drop(gone);
+        let gone = self.limit.lock().take();
         drop(gone);
         self.clear_on_exec();
     }

@@ -146,6 +146,7 @@ fn child_process(task: &Task, request: &Request, pid: u32) -> Result<Arc<Process
     };
     let process = Arc::new(Process::new(pid, space, actions, relations));
     process.inherit(parent);
+    crate::call::cpulimit::apply(&process);
     let exit_signal =
         if is_sibling { parent.exit_signal.load(Ordering::Relaxed) } else { request.exit_signal };
     process.exit_signal.store(exit_signal, Ordering::Relaxed);
