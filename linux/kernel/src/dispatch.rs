@@ -1,6 +1,6 @@
 //! From the number of a system call to its function.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use linux_base::{Errno, Result};
 use linux_calls::strace::Outcome;
@@ -118,4 +118,11 @@ fn absent(task: &Task, name: &str) -> Errno {
         log::warn!("{} uses {name} (system call {number}), which is not there", task.thread.comm());
     }
     Errno::ENOSYS
+}
+
+/// Names a part of a call that is not there, once.
+pub fn name_once(task: &Task, named: &AtomicBool, what: &str) {
+    if !named.swap(true, Ordering::Relaxed) {
+        log::warn!("{} uses {what}, which are not there", task.thread.comm());
+    }
 }

@@ -3,9 +3,10 @@
 use alloc::vec::Vec;
 
 use linux_base::file::UserMemory;
-use linux_base::{Errno, Result};
+use linux_base::{Errno, Mutex, Result};
 use linux_calls::strace::Peek;
 use linux_mm::{AddressSpace, UserSink};
+use linux_task::burst::Burst;
 
 use crate::task::{Task, WaitStatus, exit};
 
@@ -113,13 +114,18 @@ impl Duration {
 
 /// A thread needs a page and there is none, or its page tables are broken: its process is killed.
 pub fn out_of_memory(task: &Task) {
+    if let Ok(kill) = linux_task::signal::Signal::new(9) {
+        exit::begin(task.process(), WaitStatus::Killed(kill));
+    }
+    static BURST: Mutex<Burst> = Mutex::new(Burst::new());
+    let Some(told) = BURST.lock().admit(minios::time::now_ns()) else { return };
+    if told.missed > 0 {
+        log::error!("out of memory: {} more processes were killed", told.missed);
+    }
     let (resident, broken) = (task.space().totals().resident * 4, task.space().broken());
     let (comm, pid) = (task.thread.comm(), task.process().pid());
     match broken {
         None => log::error!("out of memory: killing {comm} (process {pid}, {resident} KiB resident)"),
         Some(broken) => log::error!("{broken}: killing {comm} (process {pid}, {resident} KiB resident)"),
-    }
-    if let Ok(kill) = linux_task::signal::Signal::new(9) {
-        exit::begin(task.process(), WaitStatus::Killed(kill));
     }
 }

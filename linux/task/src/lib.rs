@@ -7,6 +7,7 @@
 //! | [`elf`], [`script`] | what an executable file asks for |
 //! | [`stack`] | the first contents of a program's stack: arguments, environment, auxiliary vector |
 //! | [`limits`] | resource limits |
+//! | [`burst`] | how many lines of the log programs may cause |
 //!
 //! Nothing here knows page tables, descriptors or Xen. The kernel crate holds it all together.
 #![cfg_attr(not(test), no_std)]
@@ -14,6 +15,7 @@
 
 extern crate alloc;
 
+pub mod burst;
 mod bytes;
 pub mod elf;
 pub mod futex;

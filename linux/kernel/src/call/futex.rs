@@ -1,11 +1,14 @@
 //! `futex(2)`, and the list of robust futexes.
 
+use core::sync::atomic::AtomicBool;
+
 use linux_base::{Errno, Result};
 use linux_mm::{AddressSpace, FutexKey};
 use linux_task::futex::{ANY, FutexTable, WakeOp};
 use linux_task::robust;
 
 use super::poll::deadline_in;
+use crate::dispatch;
 use crate::signal::restart;
 use crate::task::{Task, table};
 
@@ -19,8 +22,14 @@ const WAKE: i32 = 1;
 const REQUEUE: i32 = 3;
 const CMP_REQUEUE: i32 = 4;
 const WAKE_OP: i32 = 5;
+const LOCK_PI: i32 = 6;
+const UNLOCK_PI: i32 = 7;
+const TRYLOCK_PI: i32 = 8;
 const WAIT_BITSET: i32 = 9;
 const WAKE_BITSET: i32 = 10;
+const WAIT_REQUEUE_PI: i32 = 11;
+const CMP_REQUEUE_PI: i32 = 12;
+const LOCK_PI2: i32 = 13;
 
 /// `futex(2)`. The PI operations are not there: `ENOSYS`.
 pub fn futex(
@@ -35,7 +44,7 @@ pub fn futex(
     let is_shared = operation & PRIVATE == 0;
     let command = operation & !(PRIVATE | CLOCK_REALTIME);
     let by_real_time = operation & CLOCK_REALTIME != 0;
-    if by_real_time && !matches!(command, WAIT | WAIT_BITSET) {
+    if by_real_time && !matches!(command, WAIT | WAIT_BITSET | WAIT_REQUEUE_PI | LOCK_PI2) {
         return Err(Errno::ENOSYS);
     }
     // In the calls that move waiters, the time-out is a second count.
@@ -73,6 +82,11 @@ pub fn futex(
                 woken += TABLE.wake(&second, count2.unwrap_or(0).max(1), ANY);
             }
             Ok(woken)
+        }
+        LOCK_PI | UNLOCK_PI | TRYLOCK_PI | WAIT_REQUEUE_PI | CMP_REQUEUE_PI | LOCK_PI2 => {
+            static NAMED: AtomicBool = AtomicBool::new(false);
+            dispatch::name_once(task, &NAMED, "futexes with priority inheritance");
+            Err(Errno::ENOSYS)
         }
         _ => Err(Errno::ENOSYS),
     }

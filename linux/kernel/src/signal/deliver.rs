@@ -1,6 +1,7 @@
 //! What a thread does with its signals before it goes back to user mode.
 
-use linux_base::host;
+use linux_base::{Mutex, host};
+use linux_task::burst::Burst;
 use linux_task::signal::frame::{self, Interrupted, Registers};
 use linux_task::signal::{Action, ActionFlags, AltStack, Disposition, SigInfo, SigSet, Signal};
 use minios::user;
@@ -60,17 +61,7 @@ fn act(task: &mut Task, info: SigInfo) {
         Disposition::Ignore | Disposition::Continue => {}
         Disposition::Terminate { .. } => {
             if info.signal.is_synchronous() && info.code > 0 {
-                let rip = task.context.registers().rip;
-                log::info!(
-                    "{}[{}]: {} (code {}) at {rip:#x}: exception {}, error {:#x}, address {:#x}",
-                    task.thread.comm(),
-                    task.thread.tid(),
-                    info.signal.name(),
-                    info.code,
-                    task.exception[0],
-                    task.exception[1],
-                    task.exception[2]
-                );
+                tell_fault(task, &info);
             }
             exit::begin(task.process(), WaitStatus::Killed(info.signal));
         }
@@ -86,6 +77,27 @@ fn act(task: &mut Task, info: SigInfo) {
             }
             handle(task, &info, &action);
         }
+    }
+}
+
+/// Names a program that an instruction of its own ends. Of many only some are named.
+fn tell_fault(task: &Task, info: &SigInfo) {
+    static BURST: Mutex<Burst> = Mutex::new(Burst::new());
+    let Some(told) = BURST.lock().admit(minios::time::now_ns()) else { return };
+    if told.missed > 0 {
+        log::info!("{} more programs ended by a fault", told.missed);
+    }
+    let [vector, error, address] = task.exception;
+    log::info!(
+        "{}[{}]: {} (code {}) at {:#x}: exception {vector}, error {error:#x}, address {address:#x}",
+        task.thread.comm(),
+        task.thread.tid(),
+        info.signal.name(),
+        info.code,
+        task.context.registers().rip,
+    );
+    if told.is_last {
+        log::info!("no more faults are told of for a while");
     }
 }
 
