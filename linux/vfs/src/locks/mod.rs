@@ -4,13 +4,14 @@
 //! waits for a record lock says so with [`wait`], which finds deadlocks.
 
 mod flock;
+mod nameless;
 mod ranges;
 mod record;
 
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use linux_base::{Errno, Mutex, OpenFile, PollEvents, Result, WaitQueue, Watch, Watcher};
+use linux_base::{Mutex, OpenFile, PollEvents, Result, WaitQueue, Watch, Watcher};
 
 use crate::path::Location;
 use crate::regular::RegularFile;
@@ -47,7 +48,7 @@ impl Locks {
     fn watch_end(self: &Arc<Self>, file: &OpenFile, description: u64) {
         let is_watched = self.state.lock().endings.iter().any(|(known, _)| *known == description);
         if !is_watched {
-            let watch = file.closing().watch(Arc::new(End { locks: Arc::downgrade(self), description }));
+            let watch = file.closing().watch(Arc::new(End { locks: self.clone(), description }));
             self.state.lock().endings.push((description, watch));
         }
     }
@@ -65,32 +66,37 @@ impl Locks {
     }
 }
 
+/// Keeps the locks as long as the description is open.
 struct End {
-    locks: Weak<Locks>,
+    locks: Arc<Locks>,
     description: u64,
 }
 
 impl Watcher for End {
     fn notify(&self, _: PollEvents) {
-        if let Some(locks) = self.locks.upgrade() {
-            locks.release_description(self.description);
-        }
+        self.locks.release_description(self.description);
     }
 }
 
-/// The locks on what a file is open at. `EBADF` for what has no place.
+/// The locks on what a file is open at: an inode, or what has no name, as a pipe.
 pub fn locks_of(file: &OpenFile) -> Result<Arc<Locks>> {
     if let Some(regular) = file.downcast::<RegularFile>() {
         return Ok(crate::Inode::hooks(&**regular.node()).locks());
     }
-    Ok(file.place::<Location>().ok_or(Errno::EBADF)?.inode()?.hooks().locks())
+    match file.place::<Location>() {
+        Some(place) => Ok(place.inode()?.hooks().locks()),
+        None => nameless::locks_of(file),
+    }
 }
 
 fn locks_if_any(file: &OpenFile) -> Option<Arc<Locks>> {
     if let Some(regular) = file.downcast::<RegularFile>() {
         return crate::Inode::hooks(&**regular.node()).locks_if_any();
     }
-    file.place::<Location>()?.inode().ok()?.hooks().locks_if_any()
+    match file.place::<Location>() {
+        Some(place) => place.inode().ok()?.hooks().locks_if_any(),
+        None => nameless::locks_if_any(file),
+    }
 }
 
 /// An open file description as a number, as long as it lives.

@@ -1,6 +1,9 @@
 //! Locks of two who open the same file.
 
-use linux_base::{Errno, OpenFlags};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use linux_base::{Errno, File, OpenFile, OpenFlags, Stat};
 
 use super::World;
 use crate::locks::{
@@ -27,6 +30,44 @@ fn a_flock_goes_with_its_description() {
     drop(two);
     assert_eq!(flock(&one, Some(Flock::Exclusive)), Ok(()));
     assert_eq!(flock(&one, None), Ok(()));
+}
+
+/// A pipe's end, a socket, or the like.
+struct Unnamed(u64);
+
+impl File for Unnamed {
+    fn as_any(&self) -> &dyn core::any::Any {
+        self
+    }
+
+    fn as_any_arc(self: Arc<Self>) -> Arc<dyn core::any::Any + Send + Sync> {
+        self
+    }
+
+    fn stat(&self) -> linux_base::Result<Stat> {
+        Ok(Stat { dev: 77, ino: self.0, ..Stat::default() })
+    }
+}
+
+#[test]
+fn what_has_no_name_can_be_locked_too() {
+    let open = |number| OpenFile::new(Arc::new(Unnamed(number)), RDWR, Vec::new());
+    let (read, write, other) = (open(1), open(1), open(2));
+    let exclusive = Some(Flock::Exclusive);
+    assert_eq!(flock(&read, exclusive), Ok(()));
+    assert_eq!(flock(&write, exclusive), Err(Errno::EAGAIN));
+    assert_eq!(flock(&other, exclusive), Ok(()));
+    drop(read);
+    assert_eq!(flock(&write, exclusive), Ok(()));
+    assert_eq!(record_set(&other, &lock(1, 0, 10, exclusive)), Ok(()));
+    assert_eq!(record_set(&other, &lock(2, 0, 10, exclusive)), Err(Errno::EAGAIN));
+    release_process(&other, 1);
+    assert_eq!(record_set(&other, &lock(2, 0, 10, exclusive)), Ok(()));
+    // Any number may come and go.
+    for number in 10..200 {
+        assert_eq!(flock(&open(number), exclusive), Ok(()));
+    }
+    assert_eq!(flock(&open(1), Some(Flock::Shared)), Err(Errno::EAGAIN));
 }
 
 #[test]
