@@ -25,7 +25,7 @@ static void be_nobody(void) {
     X(signals, sigset_t all; sigfillset(&all); sigprocmask(SIG_BLOCK, &all, NULL); for (long n = 0; n < (real ? 1000000 : 5000) && sigqueue(getpid(), SIGRTMIN, (union sigval){}) == 0; n++) {}) \
     X(areas, char *p = mmap(NULL, 1L << 33, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); for (long i = 0; i < 100000; i++) if (mprotect(p + i * 8192, 4096, PROT_READ)) break) \
     X(tables, char *p = mmap(NULL, 1L << 46, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); for (long i = 0; p != MAP_FAILED && i < (real ? 100000 : 500); i++) if (*(volatile char *)(p + (i << 21))) break) \
-    X(arguments, static char *a[100000]; for (int i = 0; i < 99999; i++) a[i] = "x"; a[0] = "/bin/true"; for (int i = 0; i < 8; i++) if (fork() == 0) for (int j = 0; j < 3; j++) if (CHILD(execv("/bin/true", a)) < 0) _exit(1)) \
+    X(arguments, static char *a[100000]; for (int i = 0; i < 99999; i++) a[i] = "x"; a[0] = "/bin/true"; for (int i = 0; i < (real ? 60 : 8); i++) if (fork() == 0) { execv("/bin/true", a); _exit(1); } while (wait(NULL) > 0) {}) \
     X(locks, int f = open("/tmp/pile", O_RDWR | O_CREAT, 0600); for (long i = 0; i < (real ? 5000 : 1000); i++) { struct flock l = {F_WRLCK, SEEK_SET, i * 2, 1}; if (fcntl(f, F_SETLK, &l)) break; } unlink("/tmp/pile")) \
     X(watches, int e = inotify_init(); char n[32]; for (int i = 0; i < (real ? 20000 : 100); i++) { snprintf(n, 32, "/tmp/watch.%d", i % 1000); close(open(n, O_CREAT | O_WRONLY, 0600)); if (inotify_add_watch(e, n, IN_ALL_EVENTS) < 0) break; })
 #define FUNCTION(name, ...) static void pile_##name(void) { __VA_ARGS__; }
