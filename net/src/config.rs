@@ -169,9 +169,10 @@ impl From<SocketAddr> for Local {
 /// Buffers and timers of a TCP connection. Times are nanoseconds; `None` is never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// Bytes received that wait to be read; also the largest window.
+    /// Bytes received that wait to be read; also the largest window. A 256th of the memory that is left for connections is the
+    /// most, and 4 KiB the least of that.
     pub rx_buffer: usize,
-    /// Bytes written that wait to be acknowledged.
+    /// Bytes written that wait to be acknowledged; at most a 64th of the memory that is left.
     pub tx_buffer: usize,
     /// Send small segments at once. Writes between two polls are joined in any case.
     pub nodelay: bool,

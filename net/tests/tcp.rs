@@ -380,7 +380,8 @@ fn stale_handles_are_errors() {
 fn beyond_the_memory_limit_callers_wait() {
     let mut sim = Sim::new(2, 17);
     let listener = listen(&mut sim, 80, 8);
-    sim.stacks[0].set_tcp_memory_limit(3 * (24 << 10));
+    // Each has the least that there is: two buffers of 4 KiB.
+    sim.stacks[0].set_tcp_memory_limit(3 * (8 << 10));
     for _ in 0..5 {
         sim.stacks[1].tcp_connect(at(1, 80), OPTIONS()).unwrap();
     }

@@ -100,6 +100,7 @@ impl Core {
             }
             self.free_tcp(oldest);
         }
+        let options = self.afforded(&options);
         let mut socket = self.make_socket(&options).ok()?;
         socket.listen(IpListenEndpoint { addr: Some(key.local.1), port: key.local.0 }).ok()?;
         let index = self.add_tcp(link, key, Phase::HalfOpen(listener), &options, socket).ok()?;

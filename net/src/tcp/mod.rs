@@ -155,7 +155,24 @@ fn socket(flow: &mut Flow) -> &mut Socket<'static> {
     flow.set.get_mut(flow.handle)
 }
 
+/// A new connection gets at most these parts of the memory that is left, as long as that gives it [`LEAST`].
+const RX_SHARE: usize = 256;
+const TX_SHARE: usize = 64;
+/// Bytes of a buffer that a connection gets, however little is left.
+const LEAST: usize = 4 << 10;
+
 impl Core {
+    /// The options of a new connection, with buffers that leave something for others.
+    fn afforded(&self, options: &TcpOptions) -> TcpOptions {
+        let left = self.tcp.memory_limit.saturating_sub(self.tcp.memory);
+        let part = |wanted: usize, share: usize| wanted.min((left / share).max(LEAST));
+        TcpOptions {
+            rx_buffer: part(options.rx_buffer, RX_SHARE),
+            tx_buffer: part(options.tx_buffer, TX_SHARE),
+            ..*options
+        }
+    }
+
     /// A socket with the buffers and timers asked for.
     fn make_socket(&mut self, options: &TcpOptions) -> Result<Socket<'static>> {
         let bytes = options.rx_buffer.saturating_add(options.tx_buffer);

@@ -60,6 +60,7 @@ impl Core {
             port => port,
         };
         self.tcp.time_wait.remove(&key(port));
+        let options = self.afforded(&options);
         let mut socket = self.make_socket(&options)?;
         socket.set_timeout(options.connect_timeout_ns.map(duration));
         let context = self.links[link].iface.context();
