@@ -16,6 +16,23 @@ pub enum Operation {
     Write,
     /// Flush.
     Flush,
+    /// Write, and a flush after it.
+    DurableWrite,
+    /// Discard.
+    Discard,
+    /// Discard that leaves no copy.
+    SecureDiscard,
+}
+
+impl Operation {
+    /// Does it bring data to the disk?
+    pub(crate) fn is_write(self) -> bool {
+        matches!(self, Self::Write | Self::DurableWrite)
+    }
+
+    pub(crate) fn is_discard(self) -> bool {
+        matches!(self, Self::Discard | Self::SecureDiscard)
+    }
 }
 
 impl fmt::Display for Operation {
@@ -24,6 +41,9 @@ impl fmt::Display for Operation {
             Self::Read => "read",
             Self::Write => "write",
             Self::Flush => "flush",
+            Self::DurableWrite => "durable write",
+            Self::Discard => "discard",
+            Self::SecureDiscard => "secure discard",
         })
     }
 }
@@ -68,17 +88,26 @@ pub enum Error {
         /// Bytes of the disk.
         size: u64,
     },
-    /// A write of parts of sectors. (Reads may begin and end anywhere. To read, modify and write is left to the caller,
-    /// who knows who else writes to the sector.)
+    /// A write of parts of sectors, or a secure discard of parts of what the disk discards. (Reads may begin and end anywhere. To
+    /// read, modify and write is left to the caller, who knows who else writes to the sector.)
     Unaligned {
         /// The disk.
         disk: Arc<str>,
+        /// The operation.
+        operation: Operation,
         /// First byte asked for.
         offset: u64,
         /// Bytes asked for.
         len: u64,
-        /// Bytes in a sector.
-        sector_size: u32,
+        /// Bytes in a sector, or in an extent that can be discarded.
+        unit: u32,
+    },
+    /// The back end can not do this, or says so now.
+    Unsupported {
+        /// The disk.
+        disk: Arc<str>,
+        /// The operation.
+        operation: Operation,
     },
     /// The back end answered that the operation failed.
     Failed {
@@ -161,11 +190,14 @@ impl fmt::Display for Error {
             Self::OutOfRange { disk, offset, len, size } => {
                 write!(f, "{disk}: {len} bytes at {offset} are outside its {size} bytes")
             }
-            Self::Unaligned { disk, offset, len, sector_size } => {
+            Self::Unaligned { disk, operation, offset, len, unit } => {
                 write!(
                     f,
-                    "{disk}: a write of {len} bytes at {offset} is not of whole sectors of {sector_size}"
+                    "{disk}: a {operation} of {len} bytes at {offset} is not of whole sectors of {unit}"
                 )
+            }
+            Self::Unsupported { disk, operation } => {
+                write!(f, "{disk}: the back end does not support {operation}")
             }
             Self::Failed { disk, operation: Operation::Flush, status, .. } => {
                 write!(f, "{disk}: flush failed with {}", Status(*status))

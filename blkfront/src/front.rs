@@ -14,7 +14,9 @@ use crate::error::Fault;
 use crate::job::{Job, Owner};
 use crate::link::Ports;
 use crate::queue::{Queue, Sink};
-use crate::{Completion, Config, Disk, Error, Operation, Request, Stats, SubmitError, Token, Transport};
+use crate::{
+    Completion, Config, Discard, Disk, Error, Operation, Request, Stats, SubmitError, Token, Transport,
+};
 
 /// Events without a response that are borne before a waiting thread sleeps instead (XSA-391).
 const SPURIOUS_EVENTS: u32 = 16;
@@ -95,7 +97,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
 
     /// Fills `buf` with the bytes at `offset`, which need not be aligned. On an error `buf` holds a part or nothing.
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        let Some(id) = self.begin(Operation::Read, offset, buf.len())? else { return Ok(()) };
+        let Some(id) = self.begin(Operation::Read, offset, buf.len() as u64)? else { return Ok(()) };
         let mut job = self.until(None, |queue| {
             queue.reap(Some(Sink { job: id, buf }));
             queue.issue(None);
@@ -109,7 +111,16 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
 
     /// Writes whole sectors at `offset`. They are durable after [`BlkFront::flush`].
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
-        let Some(id) = self.begin(Operation::Write, offset, data.len())? else { return Ok(()) };
+        self.write_as(Operation::Write, offset, data)
+    }
+
+    /// As [`BlkFront::write_at`], and the data is durable afterwards, as far as the disk can.
+    pub fn write_durable_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
+        self.write_as(Operation::DurableWrite, offset, data)
+    }
+
+    fn write_as(&self, operation: Operation, offset: u64, data: &[u8]) -> Result<(), Error> {
+        let Some(id) = self.begin(operation, offset, data.len() as u64)? else { return Ok(()) };
         let job = self.until(None, |queue| {
             queue.reap(None);
             queue.issue(Some((id, data)));
@@ -118,9 +129,24 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         self.outcome(job)
     }
 
+    /// Tells the disk that whole sectors are not needed any more. Without [`Disk::discard`] that is an error.
+    pub fn discard_at(&self, offset: u64, len: u64, kind: Discard) -> Result<(), Error> {
+        let (operation, offset, len) = Request::Discard { offset, len, kind }.extent();
+        match self.begin(operation, offset, len)? {
+            Some(id) => self.without_data(id),
+            None => Ok(()),
+        }
+    }
+
     /// Makes all writes that were submitted before durable, as far as the disk can: see [`Disk::flush`].
     pub fn flush(&self) -> Result<(), Error> {
-        let Some(id) = self.begin(Operation::Flush, 0, 0)? else { return Ok(()) };
+        match self.begin(Operation::Flush, 0, 0)? {
+            Some(id) => self.without_data(id),
+            None => Ok(()),
+        }
+    }
+
+    fn without_data(&self, id: u64) -> Result<(), Error> {
         let job = self.until(None, |queue| {
             queue.reap(None);
             queue.issue(None);
@@ -130,13 +156,18 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     }
 
     /// Takes on a request of this thread; `None` if it is empty.
-    fn begin(&self, operation: Operation, offset: u64, len: usize) -> Result<Option<u64>, Error> {
+    fn begin(&self, operation: Operation, offset: u64, len: u64) -> Result<Option<u64>, Error> {
+        let checked = self.queue().check(operation, offset, len);
+        if matches!(checked, Err(Error::OutOfRange { .. })) {
+            // The disk may have grown.
+            let _ = self.refresh();
+        }
         let mut queue = self.queue();
-        queue.check(operation, offset, len as u64)?;
+        queue.check(operation, offset, len)?;
         if len == 0 && operation != Operation::Flush {
             return Ok(None);
         }
-        queue.add(Owner::Caller, operation, offset, len as u64, Vec::new()).map(Some)
+        queue.add(Owner::Caller, operation, offset, len, Vec::new()).map(Some)
     }
 
     fn outcome(&self, job: Option<Job>) -> Result<(), Error> {
@@ -153,7 +184,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         let refused = SubmitError::Refused;
         let mut queue = self.queue();
         let (operation, offset, len) = request.extent();
-        queue.check(operation, offset, len as u64).map_err(refused)?;
+        queue.check(operation, offset, len).map_err(refused)?;
         queue.reap(None);
         let is_plugged = queue.plugs > 0;
         if !is_plugged {
@@ -161,22 +192,25 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         }
         queue.check_alive().map_err(refused)?;
         let is_next = queue.jobs.backlog() == 0;
-        let room = queue.link.as_mut().is_none_or(|link| link.room_for(len as u64).is_ok());
+        let bytes = if operation.is_discard() { 0 } else { len };
+        let room = queue.link.as_mut().is_none_or(|link| link.room_for(bytes).is_ok());
         if !(is_next && room) && queue.jobs.backlog() >= self.config.backlog {
             return Err(SubmitError::Full(request));
         }
         let data = match request {
-            Request::ReadInto { data, .. } | Request::Write { data, .. } => data,
-            Request::Read { .. } => {
+            Request::ReadInto { data, .. }
+            | Request::Write { data, .. }
+            | Request::WriteDurable { data, .. } => data,
+            Request::Read { len, .. } => {
                 let mut data = Vec::new();
                 let no_memory = Error::OutOfMemory { disk: self.label.clone(), len: len as u64 };
                 data.try_reserve_exact(len).map_err(|_| refused(no_memory))?;
                 data.resize(len, 0);
                 data
             }
-            _ => Vec::new(),
+            Request::Flush | Request::Discard { .. } => Vec::new(),
         };
-        let id = queue.add(Owner::Token, operation, offset, len as u64, data).map_err(refused)?;
+        let id = queue.add(Owner::Token, operation, offset, len, data).map_err(refused)?;
         if !is_plugged {
             queue.issue(None);
         }
@@ -241,6 +275,24 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             queue.die(Fault::Gone(state));
         }
         queue.check_alive()
+    }
+
+    /// Looks how large the disk is now. Back ends tell by their `sectors` key when it grows or shrinks while it is in use; a blocking
+    /// request behind the end that was known looks by itself.
+    pub fn refresh(&self) -> Result<Disk, Error> {
+        let (epoch, sector_size) = {
+            let queue = self.queue();
+            queue.check_alive()?;
+            (queue.epoch, queue.disk.sector_size)
+        };
+        // XenStore may block: no lock is held.
+        let size = Disk::read_size(&self.device, sector_size.into());
+        let size = size.map_err(|error| Error::Device { disk: self.label.clone(), error })?;
+        let mut queue = self.queue();
+        if queue.epoch == epoch {
+            queue.disk.size_bytes = size;
+        }
+        Ok(queue.disk.clone())
     }
 
     /// Waits until `look` finds something, or until the deadline. `look` takes responses and sees all that changed.

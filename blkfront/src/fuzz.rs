@@ -7,11 +7,11 @@ use std::vec;
 
 use xen::fake::{FakeDevice, MappedPage, PeerPort, Progress, World};
 use xen::xenbus::State;
-use xen::{DomId, SharedMemory};
+use xen::{DomId, RingMemory, Scattered};
 use xen_sys::io::blkif::Response;
 use xen_sys::io::ring::{HEADER_LEN, REQ_PROD, RSP_PROD};
 
-use crate::{BlkFront, Config, OnLoss, Request, device_name};
+use crate::{BlkFront, Config, Discard, OnLoss, Request, device_name};
 
 const SLOT_LEN: usize = 112;
 
@@ -44,6 +44,9 @@ pub fn backend(data: &[u8]) {
     let config = Config {
         pool_pages: usize::from(front.byte().unwrap_or(5)),
         answer_timeout_ns: Some(5_000_000_000),
+        max_segments: usize::from(front.byte().unwrap_or(32)),
+        ring_order: 2,
+        queues: 2,
         on_loss: if front.byte().unwrap_or(0) & 1 == 0 { OnLoss::Fail } else { OnLoss::Hold },
         ..Config::default()
     };
@@ -51,13 +54,18 @@ pub fn backend(data: &[u8]) {
     let blocking = config.on_loss == OnLoss::Fail;
     let Ok(disk) = BlkFront::connect(world.clone(), device, config) else { return };
     let mut buf = vec![0; 100_000];
+    let mut plug = None;
     while let Some(action) = front.byte() {
         let word = u64::from(front.word());
         let len = front.byte().unwrap_or(0);
         // Somewhere on the disk, just outside, or at the end of all numbers.
         let offset = if len == u8::MAX { u64::MAX - word } else { word >> (action & 31) };
         let len = usize::from(len) << (action >> 5);
-        match action & 7 {
+        if action & 15 == 15 {
+            plug = if plug.is_none() { Some(disk.plug()) } else { None };
+        }
+        let kind = if action & 32 == 0 { Discard::Hint } else { Discard::Secure };
+        match action & 15 {
             0 if blocking => drop(disk.read_at(offset, &mut buf[..len])),
             1 if blocking => drop(disk.write_at(offset & !511, &buf[..len & !511])),
             2 if blocking => drop(disk.flush()),
@@ -65,17 +73,39 @@ pub fn backend(data: &[u8]) {
             4 => drop(disk.submit(Request::Write { offset: offset & !511, data: vec![action; len & !511] })),
             5 => drop(disk.submit(Request::Flush)),
             6 => drop(disk.reconnect()),
+            8 if blocking => drop(disk.discard_at(offset & !511, len as u64 & !511, kind)),
+            9 => drop(disk.submit(Request::Discard { offset, len: word, kind })),
+            10 if blocking => drop(disk.write_durable_at(offset & !511, &buf[..len & !511])),
+            11 => drop(
+                disk.submit(Request::WriteDurable { offset: offset & !511, data: vec![action; len & !511] }),
+            ),
+            12 => drop(disk.submit(Request::ReadInto { offset, data: vec![action; len] })),
+            13 => drop(disk.refresh()),
             _ => drop(disk.poll()),
         }
         let _ = disk.check_backend();
     }
+    drop(plug);
     let _ = disk.close();
 }
 
 /// What the back end says about the disk.
 fn keys(device: &FakeDevice, script: &mut Script<'_>) {
     device.set_back("sectors", "2048");
-    for key in ["sectors", "sector-size", "info", "mode", "feature-flush-cache", "feature-barrier"] {
+    for key in [
+        "sectors",
+        "sector-size",
+        "info",
+        "mode",
+        "feature-flush-cache",
+        "feature-barrier",
+        "max-ring-page-order",
+        "multi-queue-max-queues",
+        "feature-max-indirect-segments",
+        "feature-discard",
+        "discard-granularity",
+        "discard-secure",
+    ] {
         match script.byte().unwrap_or(0) {
             kind @ 0..16 => device.set_back(key, &std::format!("{}", 1u64 << kind)),
             kind @ 16..32 => {
@@ -93,7 +123,8 @@ fn keys(device: &FakeDevice, script: &mut Script<'_>) {
 
 struct Hostile {
     device: FakeDevice,
-    ring: Option<MappedPage>,
+    /// The first of them.
+    ring: Option<Scattered<MappedPage>>,
     port: Option<PeerPort>,
     at: usize,
     script: Rc<RefCell<vec::Vec<u8>>>,
@@ -102,8 +133,15 @@ struct Hostile {
 impl Hostile {
     fn step(&mut self, xen: xen::fake::Peer) -> Progress {
         if self.ring.is_none() && self.device.front_state() == State::Initialised {
-            self.ring = self.device.front_number("ring-ref").and_then(|gref| xen.map_rw(gref).ok());
-            self.port = self.device.front_number("event-channel").and_then(|port| xen.bind(port));
+            let number = |key: &str| {
+                let here = self.device.front_number(key);
+                here.or_else(|| self.device.front_number(&std::format!("queue-0/{key}")))
+            };
+            let grefs = (0..16).map_while(|page| number(&std::format!("ring-ref{page}")));
+            let pages = grefs.chain(number("ring-ref")).filter_map(|gref| xen.map_rw(gref).ok());
+            let pages: vec::Vec<_> = pages.collect();
+            self.ring = (!pages.is_empty()).then(|| Scattered::new(pages));
+            self.port = number("event-channel").and_then(|port| xen.bind(port));
             self.device.set_back_state(State::Connected);
             return Progress::Made;
         }
@@ -127,9 +165,10 @@ impl Hostile {
         Progress::Made
     }
 
-    fn act(&self, action: u8, ring: &MappedPage, bytes: &mut Script<'_>) {
+    fn act(&self, action: u8, ring: &Scattered<MappedPage>, bytes: &mut Script<'_>) {
         let produced = ring.load_u32(RSP_PROD);
-        let slot = |index: u32| HEADER_LEN + (index % 32) as usize * SLOT_LEN;
+        let slots = xen::ring::capacity::<xen_sys::io::blkif::Request, Response>(ring.len());
+        let slot = |index: u32| HEADER_LEN + (index % slots) as usize * SLOT_LEN;
         match action & 7 {
             // Mostly honest answers, so that the script gets somewhere.
             0..=4 => {
@@ -140,6 +179,9 @@ impl Hostile {
                 let status = if action & 8 == 0 { 0 } else { -i16::from(action >> 4) };
                 let mut answer =
                     Response { id: request.id, operation: request.operation, status, ..Default::default() };
+                if action & 16 != 0 && answer.operation == xen_sys::io::blkif::OP_INDIRECT {
+                    answer.operation = request.nr_segments;
+                }
                 if action == 0xff {
                     answer.id = bytes.word().into();
                 }
@@ -175,7 +217,7 @@ mod tests {
             let mut data: std::vec::Vec<u8> = (0..len).map(|_| random() as u8).collect();
             // Most with keys that are sound, or nothing but refusals would be tried.
             if random() % 4 != 0 {
-                let sound = [0, 0, 0, 0, 50, 50, 50, 50, 0, 50];
+                let sound = [0, 0, 0, 0, 50, 50, 50, 50, 0, 50, 1, 0, 5, 0, 50, 0];
                 data.iter_mut().zip(sound).for_each(|(byte, sound)| *byte = sound);
             }
             // And most of what the back end does is to answer.

@@ -32,16 +32,44 @@ pub enum Request {
     },
     /// Make every write that was submitted before durable, as far as the disk can ([`crate::FlushKind`]).
     Flush,
+    /// As `Write`, and it is durable when it ends.
+    WriteDurable {
+        /// First byte.
+        offset: u64,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// The content of whole sectors is not needed any more.
+    Discard {
+        /// First byte.
+        offset: u64,
+        /// Bytes.
+        len: u64,
+        /// How thoroughly.
+        kind: Discard,
+    },
+}
+
+/// How thoroughly to discard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Discard {
+    /// What lies in whole extents of the disk ([`crate::DiscardLimits`]) may go, and reads as anything afterwards.
+    Hint,
+    /// No copy is left. The range must be of whole extents.
+    Secure,
 }
 
 impl Request {
     /// What it does, where, and how many bytes.
-    pub(crate) fn extent(&self) -> (Operation, u64, usize) {
+    pub(crate) fn extent(&self) -> (Operation, u64, u64) {
         match self {
-            Self::Read { offset, len } => (Operation::Read, *offset, *len),
-            Self::ReadInto { offset, data } => (Operation::Read, *offset, data.len()),
-            Self::Write { offset, data } => (Operation::Write, *offset, data.len()),
+            Self::Read { offset, len } => (Operation::Read, *offset, *len as u64),
+            Self::ReadInto { offset, data } => (Operation::Read, *offset, data.len() as u64),
+            Self::Write { offset, data } => (Operation::Write, *offset, data.len() as u64),
             Self::Flush => (Operation::Flush, 0, 0),
+            Self::WriteDurable { offset, data } => (Operation::DurableWrite, *offset, data.len() as u64),
+            Self::Discard { offset, len, kind: Discard::Hint } => (Operation::Discard, *offset, *len),
+            Self::Discard { offset, len, kind: Discard::Secure } => (Operation::SecureDiscard, *offset, *len),
         }
     }
 }
@@ -91,6 +119,7 @@ pub(crate) enum Failure {
     OutOfMemory {
         len: u64,
     },
+    Unsupported,
     /// The disk that came back is another.
     Changed,
 }
@@ -158,7 +187,7 @@ impl Job {
             cursor: first,
             redo: Vec::new(),
             alone: false,
-            needs_flush: operation == Operation::Flush,
+            needs_flush: operation == Operation::Flush || (operation == Operation::DurableWrite && len > 0),
             blockers: 0,
             outstanding: 0,
             failure: None,
@@ -172,7 +201,7 @@ impl Job {
 
     /// Does a later flush wait for it?
     pub fn changes_the_disk(&self) -> bool {
-        matches!(self.operation, Operation::Write)
+        self.operation.is_write() || self.operation.is_discard()
     }
 
     pub fn want(&self) -> Want {
@@ -202,13 +231,19 @@ impl Job {
 
     /// A part was on the ring in vain.
     pub fn repeat(&mut self, part: Part) {
-        if self.operation == Operation::Flush {
+        if part.len == 0 {
             self.needs_flush = true;
         } else if self.redo.try_reserve(1).is_ok() {
             self.redo.push(part);
         } else {
             self.fail(Failure::OutOfMemory { len: size_of::<Part>() as u64 });
         }
+    }
+
+    /// As if nothing had gone out yet. What is to be durable was perhaps not, with a back end that is lost.
+    pub fn rewind(&mut self) {
+        self.redo.clear();
+        (self.cursor, self.needs_flush) = (self.first, true);
     }
 
     pub fn is_finished(&self) -> bool {

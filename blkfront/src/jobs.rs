@@ -4,6 +4,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
+use crate::Operation;
 use crate::job::{Job, Owner, Want};
 
 /// The low bits of a number are the place in the table.
@@ -49,7 +50,7 @@ impl Jobs {
         self.serial += 1;
         let id = self.serial << PLACE_BITS | u64::from(free);
         job.id = id;
-        job.blockers = if job.needs_flush { self.writes } else { 0 };
+        job.blockers = if job.operation == Operation::Flush { self.writes } else { 0 };
         job.is_queued = true;
         self.tokens += usize::from(job.owner == Owner::Token);
         self.writes += u32::from(job.changes_the_disk());
@@ -126,7 +127,7 @@ impl Jobs {
             for at in 0..self.waiting.len() {
                 let later = self.waiting.get(at).copied().filter(|later| *later > id);
                 if let Some(job) = later.and_then(|later| self.get_mut(later))
-                    && job.needs_flush
+                    && job.operation == Operation::Flush
                 {
                     job.blockers = job.blockers.saturating_sub(1);
                 }

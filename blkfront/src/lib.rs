@@ -4,7 +4,8 @@
 //! responses of all and files those of others. Data goes through a bounded pool of granted bounce pages, so that only
 //! whole, dedicated, zeroed pages are ever seen by the back end (XSA-403, XSA-405).
 //!
-//! - blocking: [`BlkFront::read_at`], [`BlkFront::write_at`], [`BlkFront::flush`];
+//! - blocking: [`BlkFront::read_at`], [`BlkFront::write_at`], [`BlkFront::write_durable_at`], [`BlkFront::flush`],
+//!   [`BlkFront::discard_at`];
 //! - asynchronous: [`BlkFront::submit`], [`BlkFront::poll`], [`BlkFront::wait`], up to the depth of the ring;
 //! - bursts: [`BlkFront::plug`] collects requests, so that those that touch go out as one and the back end is told once;
 //! - life: [`BlkFront::connect`], [`BlkFront::close`], [`BlkFront::reconnect`].
@@ -42,10 +43,10 @@ mod terms;
 mod transport;
 
 pub use config::{Config, OnLoss};
-pub use disk::{Disk, FlushKind};
+pub use disk::{DiscardLimits, Disk, FlushKind};
 pub use error::{Error, Operation};
 pub use front::{BlkFront, Plug};
-pub use job::{Completion, Request, SubmitError, Token};
+pub use job::{Completion, Discard, Request, SubmitError, Token};
 pub use name::device_name;
 pub use stats::Stats;
 pub use transport::Transport;

@@ -242,6 +242,25 @@ impl<P: Platform> Link<P> {
         Ok(())
     }
 
+    /// Puts a discard on the ring.
+    pub fn discard(&mut self, flag: u8, part: Part) -> Result<(), Stall> {
+        let (stage, handle) = (self.stage(0)?, self.handle);
+        let Some(lane) = self.lanes.get_mut(stage.lane) else { return Err(Stall::Ring) };
+        let mut request = blkif::DiscardRequest {
+            operation: blkif::OP_DISCARD,
+            flag,
+            handle,
+            sector_number: part.start / WIRE_SECTOR,
+            nr_sectors: part.len / WIRE_SECTOR,
+            ..Default::default()
+        };
+        lane.push(bare(blkif::OP_DISCARD, part), |id| {
+            request.id = id;
+            request
+        });
+        Ok(())
+    }
+
     /// Shows the back end what was pushed. Gives the number of notifications.
     pub fn publish(&mut self) -> u64 {
         self.lanes.iter_mut().map(|lane| u64::from(lane.publish())).sum()

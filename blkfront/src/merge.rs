@@ -28,8 +28,12 @@ pub(crate) fn run(jobs: &Jobs, at: usize, first: Part, most: u64, is_at_hand: im
         let Some(job) = jobs.get(id) else { continue };
         let Want::Range { start: from, len } = job.want() else { continue };
         let room = most - (end - start);
-        let fits = Some(job.operation) == operation
-            && matches!(operation, Some(Operation::Read | Operation::Write))
+        let same = match operation {
+            Some(Operation::Read) => job.operation == Operation::Read,
+            Some(operation) => operation.is_write() && job.operation.is_write(),
+            None => false,
+        };
+        let fits = same
             && !job.alone
             && is_at_hand(job)
             && !passed.iter().any(|(first, end)| *first < from + len && from < *end)

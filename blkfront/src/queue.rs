@@ -84,19 +84,29 @@ impl<P: Platform> Queue<P> {
     fn check_range(&self, operation: Operation, offset: u64, len: u64) -> Result<(), Error> {
         let (disk, size) = (self.label.clone(), self.disk.size_bytes);
         let sector_size = self.disk.sector_size;
-        match operation {
-            Operation::Flush => return Ok(()),
-            Operation::Write if self.disk.read_only => return Err(Error::ReadOnly { disk }),
+        let changes = operation.is_write() || operation.is_discard();
+        match (operation, self.disk.discard) {
+            (Operation::Flush, _) => return Ok(()),
+            _ if changes && self.disk.read_only => return Err(Error::ReadOnly { disk }),
+            (Operation::Discard, None) => return Err(Error::Unsupported { disk, operation }),
+            (Operation::SecureDiscard, limits) if !limits.is_some_and(|limits| limits.secure) => {
+                return Err(Error::Unsupported { disk, operation });
+            }
             _ => {}
         }
         if offset.checked_add(len).is_none_or(|end| end > size) {
             return Err(Error::OutOfRange { disk, offset, len, size });
         }
         let aligned = [offset, len].iter().all(|number| number.is_multiple_of(sector_size.into()));
-        if operation == Operation::Write && !aligned {
-            return Err(Error::Unaligned { disk, offset, len, sector_size });
+        if changes && !aligned {
+            return Err(Error::Unaligned { disk, operation, offset, len, unit: sector_size });
         }
-        Ok(())
+        match self.disk.discard.filter(|_| operation == Operation::SecureDiscard) {
+            Some(limits) if len > 0 && limits.within(offset, offset + len) != (offset, offset + len) => {
+                Err(Error::Unaligned { disk, operation, offset, len, unit: limits.granularity })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Takes on a request that was checked.
@@ -108,7 +118,11 @@ impl<P: Platform> Queue<P> {
         len: u64,
         data: Vec<u8>,
     ) -> Result<u64, Error> {
-        let job = Job::new(owner, operation, start, len, self.disk.sector_size.into(), data);
+        let mut job = Job::new(owner, operation, start, len, self.disk.sector_size.into(), data);
+        if let Some(limits) = self.disk.discard.filter(|_| operation.is_discard()) {
+            (job.first, job.end) = limits.within(job.first, job.end);
+            job.cursor = job.first;
+        }
         let (disk, len) = (self.label.clone(), size_of::<Job>() as u64);
         self.jobs.insert(job).map_err(|_| Error::OutOfMemory { disk, len })
     }
@@ -158,7 +172,7 @@ impl<P: Platform> Queue<P> {
     fn send(&mut self, at: usize, wanted: Part, caller: Option<(u64, &[u8])>) -> Result<Sent, Stall> {
         let Some(link) = &mut self.link else { return Ok(Sent::NotYet) };
         let is_at_hand = |job: &Job| {
-            job.operation != Operation::Write
+            !job.operation.is_write()
                 || job.owner == Owner::Token
                 || caller.is_some_and(|(id, _)| id == job.id)
         };
@@ -166,13 +180,23 @@ impl<P: Platform> Queue<P> {
             return Ok(Sent::NotYet);
         };
         let (operation, most) = (job.operation, link.largest());
+        if operation.is_discard() {
+            let flag = if operation == Operation::SecureDiscard { blkif::DISCARD_SECURE } else { 0 };
+            link.discard(flag, wanted)?;
+            self.stats.requests += 1;
+            self.stats.discards += 1;
+            if let Some(job) = self.jobs.get_mut(wanted.job) {
+                job.advance(wanted.len);
+            }
+            return Ok(Sent::Some);
+        }
         let first = Part { len: wanted.len.min(most), ..wanted };
         let run = merge::run(&self.jobs, at, first, most, is_at_hand);
         let stage = link.stage(run.len)?;
         let parts = || core::iter::once(&first).chain(&run.more);
         for part in parts() {
             let Some(job) = self.jobs.get_mut(part.job) else { continue };
-            if operation == Operation::Write {
+            if operation.is_write() {
                 let data = match (job.owner, caller) {
                     (Owner::Caller, Some((_, data))) => data,
                     _ => &job.data[..],
@@ -186,7 +210,7 @@ impl<P: Platform> Queue<P> {
         }
         self.stats.requests += 1;
         self.stats.segments += run.len.div_ceil(xen::PAGE_SIZE as u64);
-        let code = if operation == Operation::Write { blkif::OP_WRITE } else { blkif::OP_READ };
+        let code = if operation.is_write() { blkif::OP_WRITE } else { blkif::OP_READ };
         link.transfer(stage, code, run.start, run.len, first, run.more);
         Ok(Sent::Some)
     }
@@ -235,7 +259,8 @@ impl<P: Platform> Queue<P> {
                         self.stats.bytes_read += part.len;
                         deliver(link, job, piece, part, sink);
                     }
-                    Operation::Write => self.stats.bytes_written += part.len,
+                    Operation::Write | Operation::DurableWrite => self.stats.bytes_written += part.len,
+                    Operation::Discard | Operation::SecureDiscard => self.stats.bytes_discarded += part.len,
                     Operation::Flush => {}
                 }
             } else if !piece.more.is_empty() {
@@ -267,6 +292,9 @@ impl<P: Platform> Queue<P> {
                     }
                 }
             }
+        }
+        for job in self.jobs.unfinished().filter(|job| job.operation == Operation::DurableWrite) {
+            job.rewind();
         }
         if !keep {
             self.jobs.unfinished().for_each(|job| job.fail(Failure::Fault(fault)));
@@ -304,6 +332,7 @@ impl<P: Platform> Queue<P> {
             None => Ok(()),
             Some(Failure::Fault(fault)) => Err(fault.error(&self.label)),
             Some(Failure::OutOfMemory { len }) => Err(Error::OutOfMemory { disk, len }),
+            Some(Failure::Unsupported) => Err(Error::Unsupported { disk, operation: job.operation }),
             Some(Failure::Changed) => Err(Error::Changed { disk, offset: job.start, len: job.len }),
             Some(Failure::Status { offset, len, status }) => {
                 let intact = offset.saturating_sub(job.start);
@@ -337,6 +366,11 @@ fn refused(job: &mut Job, disk: &mut Disk, piece: &Piece, status: i16) {
             job.needs_flush = true;
             return;
         }
+    }
+    if piece.operation == blkif::OP_DISCARD && status == blkif::RSP_EOPNOTSUPP {
+        disk.discard_refused(job.operation);
+        job.fail(Failure::Unsupported);
+        return;
     }
     job.fail(Failure::Status { offset: piece.start, len: piece.len, status });
 }

@@ -11,12 +11,16 @@ pub struct Stats {
     pub merged: u64,
     /// Flushes and barriers put on the ring.
     pub flushes: u64,
+    /// Discards put on the ring.
+    pub discards: u64,
     /// Responses taken from it.
     pub responses: u64,
     /// Bytes read from the disk.
     pub bytes_read: u64,
     /// Bytes written to the disk.
     pub bytes_written: u64,
+    /// Bytes discarded.
+    pub bytes_discarded: u64,
     /// Responses that were not OKAY.
     pub errors: u64,
     /// Times that a request had to wait for a slot of the ring.

@@ -49,6 +49,8 @@ pub struct Knobs {
     pub refuse_flush: bool,
     /// The same for `WRITE_BARRIER`, with this status.
     pub refuse_barrier: Option<i16>,
+    /// It refuses discards, whatever its keys say, with this status.
+    pub refuse_discard: Option<i16>,
     /// It tells the next answer's opposite.
     pub lie: Option<Lie>,
     /// It takes so many requests and then is gone.
@@ -93,6 +95,8 @@ pub struct Backend {
     pub operations: Vec<u8>,
     /// Segments of each read and write, in order.
     pub segments: Vec<usize>,
+    /// What was discarded, and whether securely.
+    pub discarded: Vec<(core::ops::Range<usize>, bool)>,
     /// Requests taken from each ring.
     pub taken: Vec<u64>,
     /// Most requests it held unanswered.
@@ -126,6 +130,7 @@ impl FakeDisk {
             durable: vec![0; size],
             operations: Vec::new(),
             segments: Vec::new(),
+            discarded: Vec::new(),
             taken: Vec::new(),
             most_pending: 0,
             complaints: Vec::new(),

@@ -96,11 +96,49 @@ impl Backend {
                 self.durable.clone_from(&self.content);
                 blkif::RSP_OKAY
             }
+            blkif::OP_DISCARD => self.discard(request).unwrap_or_else(|complaint| {
+                self.complaints.push(complaint);
+                blkif::RSP_ERROR
+            }),
             other => {
                 self.complaints.push(format!("operation {other}"));
                 blkif::RSP_EOPNOTSUPP
             }
         }
+    }
+
+    /// Overwrites what is discarded, so that a test sees it.
+    fn discard(&mut self, request: &Request) -> Result<i16, String> {
+        if let Some(status) = self.knobs.refuse_discard {
+            return Ok(status);
+        }
+        self.check_handle(request.handle)?;
+        let number = |key: &'static str, default| self.device.backend_number(key, default).unwrap_or(default);
+        let secure = request.nr_segments & blkif::DISCARD_SECURE != 0;
+        if number("feature-discard", 0) == 0 || secure && number("discard-secure", 0) == 0 {
+            return Err(format!("a discard with flag {}", request.nr_segments));
+        }
+        // The number of sectors lies where the first segment begins.
+        let [low, high] = [
+            request.seg[0].gref,
+            u32::from_le_bytes([
+                request.seg[0].first_sect,
+                request.seg[0].last_sect,
+                request.seg[0].pad as u8,
+                (request.seg[0].pad >> 8) as u8,
+            ]),
+        ];
+        let len = (u64::from(high) << 32 | u64::from(low)) as usize * SECTOR;
+        let (start, unit) =
+            (request.sector_number as usize * SECTOR, number("discard-granularity", 512) as usize);
+        let skew = number("discard-alignment", 0) as usize;
+        if start < skew || !(start - skew).is_multiple_of(unit) || !len.is_multiple_of(unit) || len == 0 {
+            return Err(format!("a discard of {len} bytes at {start}"));
+        }
+        let range = start..start + len;
+        self.content.get_mut(range.clone()).ok_or("a discard off the disk")?.fill(0xdd);
+        self.discarded.push((range, secure));
+        Ok(blkif::RSP_OKAY)
     }
 
     pub(super) fn transfer(

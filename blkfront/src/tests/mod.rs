@@ -2,6 +2,8 @@
 
 mod asynchronous;
 mod basic;
+mod discard;
+mod durable;
 mod flush;
 mod hostile;
 mod life;

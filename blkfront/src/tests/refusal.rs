@@ -67,6 +67,7 @@ fn malformed_values_of_the_back_end_are_refused_with_key_and_value() {
         ("info", "readonly"),
         ("feature-flush-cache", "yes"),
         ("feature-barrier", "yes"),
+        ("feature-discard", "yes"),
     ] {
         let bench = Bench::new(65536, 512);
         bench.device.set_back(key, value);
