@@ -8,6 +8,9 @@ pub enum OnLoss {
     /// They wait for [`crate::BlkFront::reconnect`], and what was not answered goes out once more. A write that was answered but
     /// not flushed before the loss is not repeated.
     Hold,
+    /// As `Hold`, and a thread that waits connects again by itself, as soon as there is a back end: `xl block-detach` and
+    /// `xl block-attach` while the disk is in use.
+    Reconnect,
 }
 
 /// How a disk is driven. What the back end does not offer is done without.

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::{Mutex, MutexGuard};
 use xen::Platform;
@@ -33,6 +33,8 @@ pub struct BlkFront<P: Platform, D: Device> {
     pub(crate) label: Arc<str>,
     queue: Mutex<Queue<P>>,
     waiting: AtomicU32,
+    /// When somebody looked after the back end.
+    patrolled_at: AtomicU64,
 }
 
 impl<P: Platform, D: Device> BlkFront<P, D> {
@@ -41,9 +43,10 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         let name = crate::device_name(device.id());
         let label: Arc<str> = Arc::from(format!("{name} ({})", device.name()));
         let disk = Disk::unknown(name, device.id());
-        let hold = config.on_loss == crate::OnLoss::Hold;
+        let hold = config.on_loss != crate::OnLoss::Fail;
         let queue = Mutex::new(Queue::new(label.clone(), disk, hold));
-        let disk = Self { platform, device, config, label, queue, waiting: 0.into() };
+        let patrolled_at = platform.now_ns().into();
+        let disk = Self { platform, device, config, label, queue, waiting: 0.into(), patrolled_at };
         disk.establish()?;
         Ok(disk)
     }
@@ -269,10 +272,16 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             Err(error) => return Err(Error::Device { disk: self.label.clone(), error }),
         };
         let there = matches!(state, State::Connected | State::Reconfiguring | State::Reconfigured);
+        let now = self.platform.now_ns();
         let mut queue = self.queue();
         if !there && queue.fault.is_none() && queue.epoch == epoch {
             queue.reap(None);
-            queue.die(Fault::Gone(state));
+            // One that says goodbye may answer what it has first.
+            let since = *queue.leaving_since.get_or_insert(now);
+            let patient = state == State::Closing && now.saturating_sub(since) < self.config.close_timeout_ns;
+            if !patient || queue.in_flight() == 0 {
+                queue.die(Fault::Gone(state));
+            }
         }
         queue.check_alive()
     }
@@ -303,7 +312,6 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     ) -> Option<T> {
         let mut responses = None;
         let mut silent_since = self.platform.now_ns();
-        let mut patrol_at = silent_since.saturating_add(self.config.patrol_ns);
         let mut spurious = 0;
         loop {
             let events = {
@@ -313,6 +321,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
                 if let Some(found) = look(&mut queue) {
                     return Some(found);
                 }
+                queue.leave();
                 if queue.arm() {
                     continue;
                 }
@@ -338,8 +347,9 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             if deadline_ns.is_some_and(|deadline| deadline <= now) {
                 return look(&mut self.queue());
             }
-            if now >= patrol_at {
-                patrol_at = now.saturating_add(self.config.patrol_ns);
+            // Also when every answer comes at once: a back end that says goodbye waits for this side.
+            if now.saturating_sub(self.patrolled_at.load(Ordering::Relaxed)) >= self.config.patrol_ns {
+                self.patrolled_at.store(now, Ordering::Relaxed);
                 self.patrol(silent_since);
             }
         }
@@ -365,11 +375,15 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
 
     /// Time for a look: is anybody there?
     fn patrol(&self, silent_since: u64) {
-        let dead = {
+        let (dead, lost) = {
             let mut queue = self.queue();
             queue.stats.patrols += 1;
-            queue.fault.is_some()
+            let lost = matches!(queue.fault, Some(Fault::Gone(_))) && !queue.closing;
+            (queue.fault.is_some(), lost)
         };
+        if lost && self.config.on_loss == crate::OnLoss::Reconnect {
+            self.come_back();
+        }
         let waited = self.platform.now_ns().saturating_sub(silent_since);
         // A XenStore that does not answer is no news about the back end.
         if !dead

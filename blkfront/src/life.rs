@@ -83,9 +83,25 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     /// is done again ([`crate::OnLoss::Hold`]).
     pub fn reconnect(&self) -> Result<(), Error> {
         self.enter()?;
-        let result = self.begin_anew();
+        let result = self.begin_anew(self.config.connect_timeout_ns);
         self.queue().busy = false;
         result
+    }
+
+    /// Connects again if there is a back end to connect to; else a later patrol tries.
+    pub(crate) fn come_back(&self) {
+        if self.enter().is_err() {
+            return;
+        }
+        // Why it did not come back shows in its state, at which a later patrol looks.
+        if let Ok(state) = self.device.backend_state() {
+            let _ = self.part(Fault::Gone(state));
+        }
+        let may_come = [State::Initialising, State::InitWait, State::Closed];
+        if self.device.backend_state().is_ok_and(|state| may_come.contains(&state)) {
+            let _ = self.begin_anew(self.config.patrol_ns);
+        }
+        self.queue().busy = false;
     }
 
     fn enter(&self) -> Result<(), Error> {
@@ -96,12 +112,12 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         Ok(())
     }
 
-    fn begin_anew(&self) -> Result<(), Error> {
+    fn begin_anew(&self, patience_ns: u64) -> Result<(), Error> {
         let state = self.told(self.device.backend_state())?;
         // A back end that is slow to go shows in the wait below.
         let _ = self.part(Fault::Gone(state));
         self.told(self.device.publish(&[], State::Initialising))?;
-        let deadline = self.platform.now_ns().saturating_add(self.config.connect_timeout_ns);
+        let deadline = self.platform.now_ns().saturating_add(patience_ns);
         self.wait_patiently(&[State::InitWait], "InitWait of the back end", deadline)?;
         self.establish()
     }

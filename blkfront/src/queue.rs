@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use xen::Platform;
+use xen::xenbus::State;
 use xen_sys::io::blkif;
 
 use crate::disk::{Disk, FlushKind};
@@ -38,6 +39,8 @@ pub(crate) struct Queue<P: Platform> {
     pub fault: Option<Fault>,
     /// No new requests.
     pub closing: bool,
+    /// When the back end said goodbye; nothing new goes out.
+    pub leaving_since: Option<u64>,
     /// Somebody connects or closes.
     pub busy: bool,
     /// Keep requests for the next link when this one's back end goes.
@@ -57,6 +60,7 @@ impl<P: Platform> Queue<P> {
             epoch: 0,
             fault: Some(Fault::Closed),
             closing: false,
+            leaving_since: None,
             busy: false,
             hold,
             plugs: 0,
@@ -129,7 +133,7 @@ impl<P: Platform> Queue<P> {
 
     /// Puts on the rings what fits, of all requests whose data is at hand, and of `caller`, whose is here.
     pub fn issue(&mut self, caller: Option<(u64, &[u8])>) {
-        if self.fault.is_some() {
+        if self.fault.is_some() || self.leaving_since.is_some() {
             return;
         }
         let mut at = 0;
@@ -302,10 +306,19 @@ impl<P: Platform> Queue<P> {
         self.jobs.settle_all();
     }
 
+    /// Ends the link of a back end that said goodbye once it has answered everything.
+    pub fn leave(&mut self) {
+        if self.leaving_since.is_some() && self.fault.is_none() && self.in_flight() == 0 {
+            self.die(Fault::Gone(State::Closing));
+        }
+    }
+
     /// A link is there: what was held goes through it, if the disk that came back is still one for it.
     pub fn revive(&mut self, link: Link<P>, disk: Disk) {
         (self.link, self.disk, self.fault, self.closing) = (Some(link), disk, None, false);
+        self.leaving_since = None;
         self.epoch += 1;
+        self.stats.connections += 1;
         let sector = u64::from(self.disk.sector_size);
         let held: Vec<u64> = self.jobs.unfinished().map(|job| job.id).collect();
         for id in held {

@@ -3,6 +3,8 @@
 /// What a disk has done since it was first connected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stats {
+    /// Times that it was connected.
+    pub connections: u64,
     /// Requests put on the ring.
     pub requests: u64,
     /// Pages of data in them.

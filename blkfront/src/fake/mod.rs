@@ -200,7 +200,7 @@ impl Backend {
                 self.device.set_back_state(State::InitWait);
                 Progress::Made
             }
-            (_, State::Connected) => self.serve(),
+            (_, State::Connected | State::Closing) => self.serve(),
             _ => Progress::None,
         }
     }

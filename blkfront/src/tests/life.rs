@@ -201,6 +201,60 @@ fn without_persistent_grants_nothing_stays_mapped() {
     assert_eq!(bench.world.pages_in_use(), 0);
 }
 
+/// What `xl block-detach` and, a while later, `xl block-attach` do, once so many requests were taken.
+fn detach_and_attach(bench: &Bench, after: u64, away_ns: u64) {
+    let (disk, device, world) = (bench.disk.clone(), bench.device.clone(), (*bench.world).clone());
+    let mut gone_at = None;
+    let mut done = false;
+    bench.world.add_peer(move |_| {
+        let now = xen::Clock::now_ns(&world);
+        let (front, back) = (device.front_state(), device.backend_state_now());
+        let taken: u64 = disk.get().taken.iter().sum();
+        match (back, gone_at) {
+            _ if done => return Progress::None,
+            (State::Connected, None) if taken >= after => device.set_back_state(State::Closing),
+            (State::Closed, None) if front == State::Closed => {
+                gone_at = Some(now);
+                device.set_back_state(State::Unknown);
+            }
+            (State::Unknown, Some(since)) if now >= since + away_ns => {
+                done = true;
+                device.set_back_state(State::InitWait);
+            }
+            _ => return Progress::None,
+        }
+        Progress::Made
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
+fn a_disk_that_is_detached_and_attached_in_use_goes_on_and_nothing_is_done_twice() {
+    for after in [1, 2, 5, 6] {
+        for away_ns in [0, 3_000_000_000, 100_000_000_000] {
+            let bench = Bench::new(1 << 20, 512);
+            bench.disk.get().content = pattern(1 << 20, 3);
+            let front = bench.connect_with(Config { on_loss: OnLoss::Reconnect, backlog: 8, ..config() });
+            detach_and_attach(&bench, after, away_ns);
+            let token = front.submit(Request::Read { offset: 700_000, len: 5_000 }).expect("accepted");
+            let data = pattern(400 * 1024, 8);
+            front.write_at(0, &data).expect("it comes back");
+            let mut buf = vec![0; 200_000];
+            front.read_at(512 * 1024, &mut buf).expect("it comes back");
+            assert!(buf == pattern(1 << 20, 3)[512 * 1024..][..200_000]);
+            assert!(bench.disk.get().content[..400 * 1024] == data);
+            assert_eq!(front.wait(token).map(|done| done.result), Ok(Ok(())));
+            let segments: usize = bench.disk.get().segments.iter().sum();
+            assert_eq!(segments, 100 + 49 + 2, "each part once");
+            assert_eq!(front.stats().connections, 2, "it was away for a while");
+            front.close().expect("it closes");
+            drop(front);
+            assert_eq!(bench.disk.get().complaints, Vec::<String>::new());
+            assert_eq!(bench.world.pages_in_use(), 0, "pages are quarantined");
+        }
+    }
+}
+
 trait StateNow {
     fn backend_state_now(&self) -> State;
 }
