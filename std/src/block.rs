@@ -6,13 +6,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use blkfront::{BlkFront, Config};
+use blkfront::BlkFront;
 use minios::Xen;
 use minios::sync::{CpuLocal, Mutex};
 
 use crate::store::{self, DeviceError, XenbusDevice};
 
-pub use blkfront::{Completion, Error, FlushKind, Request, SubmitError, Token};
+pub use blkfront::{Completion, Config, Discard, Error, FlushKind, OnLoss, Request, SubmitError, Token};
 
 /// A connected disk. Clones are the same disk; threads share it.
 pub type Disk = Arc<CpuLocal<BlkFront<Xen, XenbusDevice>>>;
@@ -59,6 +59,11 @@ pub fn names() -> Result<Vec<String>, DeviceError> {
 
 /// Connects to a disk, `xvda` or `/dev/xvda`; to one that is connected already it is another handle.
 pub fn open(name: &str) -> Result<Disk, OpenError> {
+    open_with(name, config())
+}
+
+/// As [`open`], with settings of the caller's, which do not change a disk that is connected already.
+pub fn open_with(name: &str, config: Config) -> Result<Disk, OpenError> {
     let name = name.strip_prefix("/dev/").unwrap_or(name);
     let mut open = OPEN.lock();
     if let Some(disk) = open.get(name) {
@@ -73,13 +78,13 @@ pub fn open(name: &str) -> Result<Disk, OpenError> {
         return Err(OpenError::NoSuchDisk { name: name.to_string(), there_are: Vec::new() });
     };
     let device = XenbusDevice::new(store, "vbd", id).map_err(OpenError::Device)?;
-    let disk = BlkFront::connect(Xen, device, config()).map_err(OpenError::Connect)?;
+    let disk = BlkFront::connect(Xen, device, config).map_err(OpenError::Connect)?;
     let disk = Arc::new(CpuLocal::new(disk));
     open.insert(name.to_string(), disk.clone());
     Ok(disk)
 }
 
-/// A share of the free memory.
-fn config() -> Config {
+/// The settings of [`open`]: a share of the free memory.
+pub fn config() -> Config {
     Config::for_memory(minios::memory::usage().free)
 }
