@@ -147,9 +147,8 @@ impl State {
                 .inspect_err(|_| self.move_back(start, at, target))?;
             at = next;
         }
-        let hidden: alloc::vec::Vec<u64> =
-            self.hidden.range(start..end).map(|(address, _)| *address).collect();
-        for address in hidden {
+        // The two ranges share nothing.
+        while let Some((&address, _)) = self.hidden.range(start..end).next() {
             if let Some(frame) = self.hidden.remove(&address) {
                 self.hidden.insert(address - start + target, frame);
             }

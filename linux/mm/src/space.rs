@@ -1,8 +1,7 @@
 //! Address spaces: their parts, and what the operations on them share.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, LinkedList};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use linux_base::{Errno, Mutex, Result, host};
@@ -116,7 +115,8 @@ pub(crate) struct State {
 }
 
 /// What an operation has removed, to be dropped when the lock is no longer held: the last reference to a file may do anything.
-pub(crate) type Removed = Vec<Area>;
+/// No array: there may be any number, and memory in one piece is not to be had when a program gives its memory back.
+pub(crate) type Removed = LinkedList<Area>;
 
 impl AddressSpace {
     /// An empty address space; `ENOMEM`.
@@ -245,7 +245,7 @@ impl State {
         one.end = other.end;
         one.flags |= other.flags & AreaFlags::TOUCHED;
         if other.backing.is_some() {
-            removed.push(other);
+            removed.push_back(other);
         }
         true
     }
@@ -268,7 +268,9 @@ impl State {
         while let Some((&key, _)) = self.areas.range(start..end).next() {
             if let Some(area) = self.areas.remove(&key) {
                 self.totals.remove(&area);
-                removed.push(area);
+                if area.backing.is_some() {
+                    removed.push_back(area);
+                }
             }
         }
         // The hole may be larger than what was removed.
