@@ -156,6 +156,32 @@ def two_queues_share_the_connections():
 
 
 @test()
+def the_mtu_and_the_carrier_change_while_connections_last():
+    with Guest("echo", vifs(vif(9)), cmdline="ip=10.0.0.9/24") as guest:
+        guest.expect("port 7")
+        with socket.create_connection(("10.0.0.9", 7), 10) as connection:
+            def echo(data):
+                connection.sendall(data)
+                back = b""
+                while len(back) < len(data):
+                    back += connection.recv(65536) or check(False, "the connection ended")
+                equal(back, data, "what came back")
+            connection.settimeout(20)
+            echo(b"before" * 1000)
+            back = guest.backend("vif", 0)
+            store_write(guest.path("device/vif/0/mtu"), "1200")
+            store_write(f"{back}/mtu", "1200")
+            guest.expect("0: the MTU is 1200")
+            echo(b"after" * 3000)
+            store_write(f"{back}/carrier", "0")
+            guest.expect("0: there is no carrier")
+            store_write(f"{back}/carrier", "1")
+            guest.expect("0: there is a carrier")
+            echo(b"at last" * 3000)
+        guest.never_said()
+
+
+@test()
 def a_back_end_that_is_not_trusted_works_all_the_same():
     with Guest("echo", vifs(vif(9) + ",untrusted"), cmdline="ip=10.0.0.9/24 loglevel=debug") as guest:
         guest.expect("port 7")

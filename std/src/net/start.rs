@@ -170,14 +170,62 @@ fn poll_forever() {
     }
 }
 
+const GONE: [State; 3] = [State::Closing, State::Closed, State::Unknown];
+
+/// Waits for a vif's back end to go, and meanwhile passes on what is said of the carrier and the MTU.
+fn attend(
+    network: &Network,
+    device: &XenbusDevice,
+    interface: IfIndex,
+    name: &str,
+) -> core::result::Result<State, DeviceError> {
+    use alloc::string::ToString;
+    let path = device.backend_path();
+    let failed = |error: xenstore::Error| DeviceError::Store { path: path.into(), error: error.to_string() };
+    // Whoever changes the MTU, a hotplug script for instance, changes the key that is on this side too.
+    let changes = device.store().watch(path).map_err(failed)?;
+    let (mut carrier, mut mtu) = (true, device.read("mtu")?);
+    loop {
+        // Drained before the look, so that a change after it leaves an event.
+        while changes.try_next().map_err(failed)?.is_some() {}
+        let state = device.backend_state()?;
+        if GONE.contains(&state) {
+            return Ok(state);
+        }
+        if (device.backend_number("carrier", 1)? != 0) != carrier {
+            carrier = !carrier;
+            log::info!("{name}: {}", if carrier { "there is a carrier" } else { "there is no carrier" });
+        }
+        let now = device.read("mtu")?;
+        if now != mtu {
+            mtu = now;
+            change_mtu(network, interface, name);
+        }
+        changes.next(None).map_err(failed)?;
+    }
+}
+
+/// Has a vif's driver ask for its MTU, and the stack for the driver's.
+fn change_mtu(network: &Network, interface: IfIndex, name: &str) {
+    let Some(mut front) = network.stack.lock().remove_device(interface) else { return };
+    match front.link() {
+        Ok(_) => log::info!("{name}: the MTU is {}", front.mtu()),
+        Err(error) => log::warn!("{name}: {error}"),
+    }
+    let mac = front.mac();
+    if let Err(error) = network.stack.lock().replace_device(interface, front, mac) {
+        log::error!("{name}: {error}");
+    }
+    network.kick();
+}
+
 /// Reacts when a vif's back end goes away, and reconnects when it comes back.
 fn watch(id: u32, interface: IfIndex) {
     let name = interface_name(id);
     let (Some(network), Some(store)) = (NETWORK.get(), store::store()) else { return };
-    let gone = [State::Closing, State::Closed, State::Unknown];
     loop {
         let device = XenbusDevice::new(store, "vif", id);
-        let state = match device.and_then(|device| device.wait_backend(&gone, "back end that closes", None)) {
+        let state = match device.and_then(|device| attend(network, &device, interface, &name)) {
             Ok(state) => state,
             // The toolstack has taken the device away.
             Err(DeviceError::Missing { .. }) => return,
