@@ -4,6 +4,8 @@
 //! fresh one. Connections that nobody holds any more linger until the peer has acknowledged the end; those in TIME-WAIT
 //! shrink to an entry of [`time_wait::TimeWait`].
 
+#[expect(dead_code, unused_imports, reason = "the connections still use smoltcp's socket")]
+mod engine;
 mod listener;
 mod settle;
 mod stream;
