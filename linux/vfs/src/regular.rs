@@ -5,7 +5,7 @@ use core::any::Any;
 
 use linux_base::file::IoFlags;
 use linux_base::{Credentials, File, OpenFile, OpenFlags, Result, Sink, Source, Stat};
-use linux_mm::Pager;
+use linux_mm::{Frame, PAGE_SIZE, Pager};
 
 use crate::inode::{Inode, OpenRequest};
 use crate::inotify::{self, event};
@@ -51,6 +51,44 @@ impl RegularFile {
 pub fn pager(file: &OpenFile) -> Option<Arc<dyn Pager>> {
     let node: Arc<dyn Pager> = file.downcast::<RegularFile>()?.node.clone();
     Some(node)
+}
+
+/// Reads up to `len` bytes by the pages that hold them, which `take` gets with the place of the bytes in each: as many as are at
+/// hand. Returns how many bytes they are: 0 also when a read has to make them known first, and when the file is no regular one.
+pub fn read_pages(
+    file: &OpenFile,
+    offset: u64,
+    len: usize,
+    mut take: impl FnMut(Frame, usize, usize) -> Result<()>,
+) -> usize {
+    let Some(file) = file.downcast::<RegularFile>() else { return 0 };
+    let size = PAGE_SIZE as u64;
+    let len = file.node.len().saturating_sub(offset).min(len as u64) as usize;
+    let mut done = 0;
+    while done < len {
+        let at = offset.saturating_add(done as u64);
+        let within = (at % size) as usize;
+        let step = (PAGE_SIZE - within).min(len - done);
+        let taken = file.node.page_now(at / size).is_some_and(|frame| take(frame, within, step).is_ok());
+        if !taken {
+            break;
+        }
+        done += step;
+    }
+    if done > 0 {
+        file.is_read();
+    }
+    done
+}
+
+impl RegularFile {
+    /// Some of it has been read.
+    fn is_read(&self) {
+        if self.stamps_access {
+            self.node.accessed();
+        }
+        inotify::tell(&self.dentry, event::ACCESS);
+    }
 }
 
 impl File for RegularFile {

@@ -4,14 +4,17 @@ use alloc::sync::Arc;
 
 use linux_base::io::{SliceSink, SliceSource};
 use linux_base::{Errno, OpenFile, OpenFlags, Result, Source};
-use linux_event::{FrameSink, Pipe, PipeEnd};
+use linux_event::{Chunk, Chunks, FrameSink, Pipe, PipeEnd};
 use linux_mm::{UserSink, UserSource};
+use linux_socket::Socket;
 
 use crate::file::{read_blocking, wait_for, write_blocking};
 use crate::task::Task;
 
-/// So much is moved at a time.
+/// So much is moved through a buffer at a time.
 const STEP: usize = 16 << 10;
+/// So much is moved out of the page cache at a time: what a connection's buffer holds, unless a program has set that.
+const PAGES_STEP: usize = 64 << 10;
 /// No call moves more.
 const MOST: usize = 0x7fff_f000;
 
@@ -34,7 +37,18 @@ fn write_offset(task: &Task, address: u64, offset: Option<u64>) -> Result<()> {
     }
 }
 
-/// Copies through a buffer of the kernel; what was read and cannot be written is not consumed.
+/// Bytes of a file as the pages that hold them, as far as they are at hand; nothing for what is to go anywhere but to a
+/// stream's socket: a file might be its own source, and a datagram is no longer for it.
+fn pages(source: &OpenFile, out: &OpenFile, at: Option<u64>, len: usize) -> Chunks {
+    let mut chunks = Chunks::default();
+    if let (Some(at), true) = (at, out.downcast::<Socket>().is_some_and(|socket| socket.is_stream())) {
+        let take = |frame, start, len| chunks.push(Chunk::new(frame, start, len)?);
+        linux_vfs::regular::read_pages(source, at, len.min(PAGES_STEP), take);
+    }
+    chunks
+}
+
+/// Copies out of the page cache, or through a buffer of the kernel; what was read and cannot be written is not consumed.
 fn copy(
     task: &Task,
     source: &OpenFile,
@@ -44,22 +58,28 @@ fn copy(
     count: usize,
 ) -> Result<usize> {
     let mut buffer = alloc::vec::Vec::new();
-    let room = count.min(STEP);
-    buffer.try_reserve_exact(room)?;
-    buffer.resize(room, 0);
     let mut done = 0;
     while done < count {
-        let step = (count - done).min(room);
-        let Some(bytes) = buffer.get_mut(..step) else { break };
         let at = from.or_else(|| source.file().is_seekable().then(|| source.offset()));
-        let read = match read_blocking(source, at, &mut SliceSink::new(bytes), 0) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(_) if done > 0 => break,
-            Err(errno) => return Err(errno),
+        let mut pages = pages(source, out, at, count - done);
+        let mut read = pages.left();
+        let written = if read > 0 {
+            write_blocking(out, *to, &mut pages, 0)
+        } else {
+            let step = (count - done).min(STEP);
+            if buffer.len() < step {
+                buffer.try_reserve_exact(step)?;
+                buffer.resize(step, 0);
+            }
+            let Some(bytes) = buffer.get_mut(..step) else { break };
+            read = match read_blocking(source, at, &mut SliceSink::new(bytes), 0) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(_) if done > 0 => break,
+                Err(errno) => return Err(errno),
+            };
+            write_blocking(out, *to, &mut SliceSource::new(bytes.get(..read).unwrap_or_default()), 0)
         };
-        let mut left = SliceSource::new(bytes.get(..read).unwrap_or_default());
-        let written = write_blocking(out, *to, &mut left, 0);
         let moved = match written {
             Ok(moved) => moved,
             Err(Errno::EPIPE) => {

@@ -8,7 +8,7 @@ use super::World;
 use crate::inode::FileSystem;
 use crate::memory::{add_seals, seal, seals};
 use crate::ops::{Whence, seek};
-use crate::regular::pager;
+use crate::regular::{pager, read_pages};
 use crate::tree::{Options, Tree};
 
 const PAGE: i64 = PAGE_SIZE as i64;
@@ -149,4 +149,33 @@ fn a_file_that_shrinks_and_grows_is_still_what_is_mapped() {
     let mut bytes = Vec::new();
     file.read(Some(2 * PAGE as u64), &mut VecSink::new(&mut bytes, 3), 0).unwrap();
     assert_eq!(bytes, b"see");
+}
+
+#[test]
+fn a_file_is_read_by_its_pages_as_far_as_they_are_at_hand() {
+    let world = World::new();
+    let file = world.vfs.memfd(b"name", true, false, &world.credentials).unwrap();
+    let bytes: Vec<u8> = (0..10_000u32).map(|at| (at * 7) as u8).collect();
+    file.write(Some(0), &mut SliceSource::new(&bytes), 0).unwrap();
+    let read = |offset, len| {
+        let (mut read, mut pieces) = (Vec::new(), Vec::new());
+        let count = read_pages(&file, offset, len, |frame, start, len| {
+            let mut piece = vec![0; len];
+            frame.read(start, &mut piece);
+            read.extend(piece);
+            pieces.push((start, len));
+            Ok(())
+        });
+        assert_eq!(count, read.len());
+        (read, pieces)
+    };
+    assert_eq!(read(0, 1 << 20), (bytes.clone(), vec![(0, 4096), (0, 4096), (0, 1808)]));
+    assert_eq!(read(4090, 8), (bytes[4090..4098].to_vec(), vec![(4090, 6), (0, 2)]));
+    assert_eq!(read(9_999, 8).0, bytes[9_999..]);
+    assert_eq!((read(10_000, 8).0, read(u64::MAX, 8).0), (vec![], vec![]));
+    // A hole has no page: that a read has to find out.
+    world.context().truncate_file(&file, 20_000).unwrap();
+    assert_eq!(read(8192, 10_000).1, vec![(0, 4096)]);
+    let full = read_pages(&file, 0, 100, |_, _, _| Err(Errno::ENOMEM));
+    assert_eq!(full, 0);
 }
