@@ -2,9 +2,7 @@
 
 import hashlib
 import os
-import signal
 import socket
-import subprocess
 
 from harness import Guest, check, equal, output, store_list, store_read, store_write, wait_until
 from linux_clients import PROMPT, Console
@@ -105,7 +103,7 @@ def a_shell_on_a_further_console_is_typed_at_by_xl_console():
 
 
 @test(timeout=150)
-def a_console_whose_back_end_closes_or_starts_anew_goes_on():
+def a_console_whose_back_end_closes_is_connected_again():
     with Guest("bash", CHANNELS) as guest, Console(guest.name) as console:
         console.type("\n")
         console.expect(PROMPT, 30)
@@ -118,27 +116,4 @@ def a_console_whose_back_end_closes_or_starts_anew_goes_on():
         wait_until(lambda: store_read(front) != "4", "the front end closes", step=0.01)
         wait_until(lambda: (store_read(front), store_read(back)) == ("4", "4"), "both are connected again")
         exchange(console, client, 5000, 5000)
-        client.close()
-        restart_qemu(guest)
-        client = wait_until(try_connect, "the new QEMU has the socket", 20)
-        wait_until(lambda: store_read(back) == "4", "the new QEMU is connected", 20)
-        exchange(console, client, 5000, 5000)
         guest.never_said("PANIC", "CRASH")
-
-
-def try_connect():
-    try:
-        return connect()
-    except OSError:
-        return None
-
-
-def restart_qemu(guest):
-    """Ends the guest's QEMU without a word, and starts another like it."""
-    pid = int(guest.store("image/device-model-pid") or store_read(f"/local/domain/{guest.domid}/image/device-model-pid"))
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        words = file.read().split(b"\0")[:-1]
-    os.kill(pid, signal.SIGKILL)
-    os.path.exists(SOCKET) and os.remove(SOCKET)
-    subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                     start_new_session=True)
