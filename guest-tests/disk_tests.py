@@ -108,6 +108,84 @@ def a_disk_with_sectors_of_4096_bytes_is_written_and_read():
         run("losetup", "-d", device, strict=False)
 
 
+MAX_QUEUES = "/sys/module/xen_blkback/parameters/max_queues"
+
+
+def random_disk(name, mib=16):
+    """A disk in dom0's memory, which can discard."""
+    path = f"/tmp/{name}"
+    with open(path, "wb") as file:
+        file.truncate(mib << 20)
+    return path
+
+
+@test(timeout=180)
+def random_bursts_are_verified_through_every_way_that_the_back_end_offers():
+    image = random_disk("random.img")
+    with open(MAX_QUEUES) as file:
+        queues = file.read()
+    try:
+        for number, (options, said) in enumerate((
+            ("", "queues: 1, ring_pages: 1, slots: 32, max_segments: 64, persistent: true"),
+            (" order=2", "queues: 1, ring_pages: 4, slots: 128,"),
+            (" queues=2 order=1", "queues: 2, ring_pages: 2, slots: 128,"),
+        )):
+            put_text(MAX_QUEUES, "2" if "queues" in options else queues)
+            with Guest("blktest", disks((image, "xvda", "w")), "memory=64", cmdline=f"-- xvda 16 random 32{options}") as guest:
+                console = guest.ended("poweroff", 90)
+                check(said in console, f"not through `{said}`")
+                check("SUCCESS" in console, "no SUCCESS")
+                check("discard: Some" in console, "the back end offers no discard")
+                guest.never_said("PANIC", "CRASH", "WARN", "ERROR")
+            # What is on the disk is what the random numbers say, as another guest finds.
+            with Guest("blktest", disks((image, "xvda", "r")), "memory=64", cmdline="-- xvda 16 random 32 replay") as guest:
+                check("SUCCESS" in guest.ended("poweroff", 60), "a second guest finds something else")
+            if number < 2:
+                image = random_disk("random.img")
+    finally:
+        put_text(MAX_QUEUES, queues)
+        os.remove(image)
+
+
+@test(timeout=180)
+def a_disk_that_is_detached_and_attached_while_it_is_written_goes_on():
+    image = random_disk("detached.img")
+    try:
+        with Guest("blktest", disks((image, "xvda", "w")), "memory=64", cmdline="-- xvda 16 random 192") as guest:
+            for number in range(3):
+                guest.expect(f"round {number * 32 + 15}$", 40)
+                output("xl", "block-detach", guest.name, "xvda")
+                output("xl", "block-attach", guest.name, f"format=raw,vdev=xvda,access=rw,target={image}")
+            console = guest.ended("poweroff", 90)
+            check("SUCCESS" in console, "no SUCCESS")
+            check("connections: 4" in console, "it was not connected four times")
+            guest.never_said("PANIC", "CRASH", "WARN", "ERROR")
+    finally:
+        os.remove(image)
+
+
+@test(timeout=60)
+def a_disk_that_grows_in_use_is_seen():
+    image = random_disk("growing.img", 4)
+    device = output("losetup", "-f", "--show", image).strip()
+    try:
+        entry = f"disk=['phy:{device},xvda,w']"
+        with Guest("blktest", entry, cmdline="-- xvda 4 grow 6") as guest:
+            guest.expect("waits for 6291456 bytes")
+            with open(image, "r+b") as file:
+                file.truncate(6 << 20)
+            output("losetup", "-c", device)
+            check("SUCCESS" in guest.ended("poweroff", 30), "no SUCCESS")
+    finally:
+        run("losetup", "-d", device, strict=False)
+        os.remove(image)
+
+
+def put_text(path, text):
+    with open(path, "w") as file:
+        file.write(text)
+
+
 @test()
 def several_disks_are_told_apart():
     paths = [blank(f"disk{number}.img", 2 + number) for number in range(3)]

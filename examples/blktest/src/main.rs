@@ -1,10 +1,13 @@
-//! Writes a disk, flushes, reads it back and verifies it. Arguments: disk (xvda), MiB (64), `verify` to only read.
+//! Writes a disk, flushes, reads it back and verifies it. Arguments: disk (xvda), MiB (64), `verify` to only read, or
+//! `random` for random bursts ([`random::run`]), or `grow` and MiB to wait for a disk that grows.
 //!
 //! Each 64-bit word holds its own byte offset times a constant, plus a seed: `testbed` computes the same in dom0.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
+
+mod random;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -24,7 +27,15 @@ fn main() -> Result<(), String> {
     let name = arguments.next().unwrap_or("xvda");
     let mib = arguments.next().unwrap_or("64");
     let mib: u64 = mib.parse().map_err(|_| format!("argument `{mib}` is not a number of MiB"))?;
-    let only_verify = arguments.next() == Some("verify");
+    let mode = arguments.next();
+    if mode == Some("random") {
+        random::run(name, mib << 20, arguments)?;
+        return end(name);
+    }
+    if mode == Some("grow") {
+        return grow(name, arguments.next().and_then(|mib| mib.parse().ok()).unwrap_or(mib));
+    }
+    let only_verify = mode == Some("verify");
 
     let disk = block::open(name).map_err(|error| error.to_string())?;
     println!("blktest: {:?}", disk.disk());
@@ -36,6 +47,30 @@ fn main() -> Result<(), String> {
         write(&disk, len)?;
     }
     verify(&disk, len)?;
+    end(name)
+}
+
+/// Waits until the disk has so many MiB, and writes the last of them. It is read meanwhile: Linux's back end looks at its device when
+/// it has something to do.
+fn grow(name: &str, mib: u64) -> Result<(), String> {
+    let disk = block::open(name).map_err(|error| error.to_string())?;
+    println!("blktest: {name} has {} bytes, waits for {} bytes", disk.disk().size_bytes, mib << 20);
+    let mut buf = [0; 512];
+    while disk.refresh().map_err(|error| error.to_string())?.size_bytes < mib << 20 {
+        disk.read_at(0, &mut buf).map_err(|error| error.to_string())?;
+        minios_std::thread::sleep(core::time::Duration::from_millis(50));
+    }
+    let last = (mib << 20) - 512;
+    disk.write_durable_at(last, &[7; 512]).map_err(|error| error.to_string())?;
+    disk.read_at(last, &mut buf).map_err(|error| error.to_string())?;
+    if buf != [7; 512] {
+        return Err("the new end is not as it was written".to_string());
+    }
+    end(name)
+}
+
+fn end(name: &str) -> Result<(), String> {
+    let disk = block::open(name).map_err(|error| error.to_string())?;
     println!("blktest: {:?}", disk.stats());
     println!("blktest: {}", stats::now());
     println!("SUCCESS");
@@ -69,7 +104,9 @@ fn verify(disk: &Disk, len: u64) -> Result<(), String> {
         let part = CHUNK.min((len - offset) as usize);
         disk.read_at(offset, &mut chunk[..part]).map_err(|error| error.to_string())?;
         pattern(offset, &mut expected[..part]);
-        if let Some(bad) = (0..part).find(|at| chunk[*at] != expected[*at]) {
+        if chunk[..part] != expected[..part]
+            && let Some(bad) = (0..part).find(|at| chunk[*at] != expected[*at])
+        {
             return Err(format!(
                 "byte {} is {:#x}, not {:#x}",
                 offset + bad as u64,
