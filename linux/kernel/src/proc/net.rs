@@ -12,7 +12,7 @@ use linux_vfs::pseudo::Fixed;
 use super::sockets::{self, AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM};
 use crate::network::interfaces;
 
-/// The directory.
+/// The directory; each process has it.
 pub fn root() -> Fixed {
     const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n";
     const TCP6: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
@@ -20,6 +20,7 @@ pub fn root() -> Fixed {
     const UDP6: &str = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
     let made = |make: fn() -> String| move || -> Result<Vec<u8>> { Ok(make().into_bytes()) };
     Fixed::new()
+        .passing()
         .file("dev", made(dev))
         .file("if_inet6", made(if_inet6))
         .file("route", made(route))

@@ -22,7 +22,8 @@ pub fn item(process: &Of) -> Item {
     // A process by the same number is another one.
     let serial = 0x1_0000_0000 | process.started_ns & 0xffff_ffff;
     let directory =
-        files(Fixed::new(), process, move || own.any_thread().ok_or(Errno::ESRCH), true).with("task", tasks);
+        files(Fixed::new().passing(), process, move || own.any_thread().ok_or(Errno::ESRCH), true)
+            .with("task", tasks);
     Item::directory(directory).owner(uid, gid).number(serial << 16 | u64::from(process.pid()))
 }
 
@@ -34,7 +35,7 @@ impl Directory for Tasks {
         let tid = number(name).ok_or(Errno::ENOENT)?;
         let thread = self.0.relations.lock().threads.get(&tid).cloned().ok_or(Errno::ENOENT)?;
         let (uid, gid) = owner(&self.0);
-        let directory = files(Fixed::new(), &self.0, move || Ok(thread.clone()), false);
+        let directory = files(Fixed::new().passing(), &self.0, move || Ok(thread.clone()), false);
         Ok(Item::directory(directory).owner(uid, gid))
     }
 

@@ -15,6 +15,7 @@ const BEHIND: u64 = 1 << 16;
 pub struct Fixed {
     items: Vec<(Vec<u8>, Item)>,
     behind: Option<Arc<dyn Directory>>,
+    is_passing: bool,
 }
 
 impl Fixed {
@@ -49,6 +50,11 @@ impl Fixed {
         self.with(name, Item::link(move || Ok(target.as_bytes().to_vec())))
     }
 
+    /// A directory of something that comes and goes, as a process does: that its names are remembered must not keep it.
+    pub fn passing(self) -> Self {
+        Self { is_passing: true, ..self }
+    }
+
     /// With the names of another directory behind these.
     pub fn behind(self, directory: impl Directory + 'static) -> Self {
         Self { behind: Some(Arc::new(directory)), ..self }
@@ -73,6 +79,6 @@ impl Directory for Fixed {
     }
 
     fn is_fixed(&self) -> bool {
-        self.behind.is_none()
+        self.behind.is_none() && !self.is_passing
     }
 }

@@ -101,3 +101,27 @@ fn an_open_file_without_a_place_is_reached_by_a_link() {
     assert_eq!(place.inode().unwrap().mode(), Mode(0o600));
     assert_eq!(world.context().open_place(&place, OpenFlags::empty()).err(), Some(Errno::ENXIO));
 }
+
+#[test]
+fn names_below_something_that_has_gone_do_not_keep_it() {
+    let world = World::new();
+    world.mkdir("/proc").unwrap();
+    let alive = Arc::new(());
+    let of = alive.clone();
+    let comm = move || Ok(format!("{}\n", Arc::strong_count(&of)).into_bytes());
+    let slot = Mutex::new(Some(Fixed::new().passing().file("comm", comm)));
+    struct Once(Mutex<Option<Fixed>>);
+    impl Directory for Once {
+        fn lookup(&self, _: &[u8]) -> Result<Item> {
+            Ok(Item::directory(self.0.lock().take().ok_or(Errno::ENOENT)?).number(7))
+        }
+
+        fn next(&self, _: u64) -> Option<Listed> {
+            None
+        }
+    }
+    let proc = PseudoFileSystem::new("proc", 0x9fa0, Fixed::new().behind(Once(slot)));
+    world.vfs.mount(&world.place("/proc"), proc, b"proc", MountFlags::default()).unwrap();
+    assert_eq!(world.read("/proc/7/comm").unwrap(), "2\n");
+    assert_eq!(Arc::strong_count(&alive), 1);
+}
