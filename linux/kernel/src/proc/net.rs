@@ -50,14 +50,21 @@ fn dev() -> String {
     let counters = minios_std::net::device_stats().unwrap_or_default();
     for (place, interface) in interfaces.iter().enumerate() {
         // Loopback, the first, counts nothing.
-        let [rx, tx] = match place.checked_sub(1).and_then(|at| counters.get(at)) {
-            Some(stats) => [[stats.rx.bytes, stats.rx.packets], [stats.tx.bytes, stats.tx.packets]],
-            None => [[0; 2]; 2],
-        };
+        let stats = place.checked_sub(1).and_then(|at| counters.get(at)).copied().unwrap_or_default();
+        let (rx, tx) = (stats.rx, stats.tx);
+        let rx_errors = rx.errors + rx.runts + rx.oversized + rx.bad_checksums + rx.bad_extras;
+        let tx_errors = tx.errors + tx.bad_lengths + tx.bad_segments;
         let _ = writeln!(
             text,
-            "{:>6}: {:7} {:7}    0    0    0     0          0         0 {:8} {:7}    0    0    0     0       0          0",
-            interface.name, rx[0], rx[1], tx[0], tx[1]
+            "{:>6}: {:7} {:7} {rx_errors:4} {:4}    0 {:5}          0         0 {:8} {:7} {tx_errors:4} {:4}    0     0       0          0",
+            interface.name,
+            rx.bytes,
+            rx.packets,
+            rx.no_memory,
+            rx.runts + rx.oversized,
+            tx.bytes,
+            tx.packets,
+            tx.dropped
         );
     }
     text
