@@ -133,6 +133,11 @@ impl<M: RingMemory, Req: Slot, Rsp: Slot> Front<M, Req, Rsp> {
         Ok(Some(slot))
     }
 
+    /// Whether there are responses to take. Nothing is asked for.
+    pub fn has_responses(&self) -> bool {
+        self.memory.load_u32(RSP_PROD) != self.rsp_cons
+    }
+
     /// Asks for an event at the next response. `true`: one is there already, look again before sleeping.
     #[must_use = "responses that came meanwhile bring no event"]
     pub fn arm(&mut self) -> bool {

@@ -44,6 +44,12 @@ struct Block {
     used: usize,
 }
 
+struct Page {
+    /// Where its block begins.
+    block: usize,
+    grants: u32,
+}
+
 struct Grant {
     peer: DomId,
     page: NonNull<u8>,
@@ -74,8 +80,8 @@ impl Channel {
 
 #[derive(Default)]
 struct State {
-    /// The address of each page in use, with that of its block.
-    pages: RefCell<BTreeMap<usize, usize>>,
+    /// By address, the pages in use.
+    pages: RefCell<BTreeMap<usize, Page>>,
     blocks: RefCell<BTreeMap<usize, Block>>,
     page_limit: Cell<Option<usize>>,
     grants: RefCell<BTreeMap<u32, Grant>>,
@@ -246,7 +252,7 @@ unsafe impl Grants for FakeXen {
         let start = NonNull::new(start).ok_or(OutOfMemory)?;
         let address = start.as_ptr() as usize;
         self.0.blocks.borrow_mut().insert(address, Block { start, pages: count, used: count });
-        let pages = (0..count).map(|page| (address + page * PAGE_SIZE, address));
+        let pages = (0..count).map(|page| (address + page * PAGE_SIZE, Page { block: address, grants: 0 }));
         self.0.pages.borrow_mut().extend(pages);
         Ok(start)
     }
@@ -254,27 +260,25 @@ unsafe impl Grants for FakeXen {
     unsafe fn free_pages(&self, first: NonNull<u8>, count: usize) {
         for page in 0..count {
             let page = first.as_ptr() as usize + page * PAGE_SIZE;
-            let granted = self.0.grants.borrow().values().any(|grant| grant.page.as_ptr() as usize == page);
-            assert!(!granted, "a page was freed while granted");
-            let block = self.0.pages.borrow_mut().remove(&page).expect("a page was freed that is not in use");
+            let page = self.0.pages.borrow_mut().remove(&page).expect("a page was freed that is not in use");
+            assert_eq!(page.grants, 0, "a page was freed while granted");
             let mut blocks = self.0.blocks.borrow_mut();
-            let used = &mut blocks.get_mut(&block).expect("pages belong to blocks").used;
+            let used = &mut blocks.get_mut(&page.block).expect("pages belong to blocks").used;
             *used -= 1;
             if *used == 0 {
-                blocks.remove(&block).expect("looked up above").free();
+                blocks.remove(&page.block).expect("looked up above").free();
             }
         }
     }
 
     unsafe fn grant(&self, peer: DomId, page: NonNull<u8>, access: Access) -> Result<GrantRef, GrantError> {
-        assert!(
-            self.0.pages.borrow().contains_key(&(page.as_ptr() as usize)),
-            "granting a page that is not in use"
-        );
+        let mut pages = self.0.pages.borrow_mut();
+        let granted = pages.get_mut(&(page.as_ptr() as usize)).expect("granting a page that is not in use");
         if let Some(limit) = self.0.grant_limit.get().filter(|limit| self.grants_in_use() >= *limit) {
             return Err(GrantError::TableFull(limit as u32));
         }
         let gref = self.0.next_gref.replace(self.0.next_gref.get() + 1);
+        granted.grants += 1;
         self.0.grants.borrow_mut().insert(gref, Grant { peer, page, access, mapped: 0 });
         Ok(GrantRef::new(gref))
     }
@@ -286,7 +290,9 @@ unsafe impl Grants for FakeXen {
             self.0.quarantined.borrow_mut().push(gref.raw());
             return Err(StillMapped(gref));
         }
+        let page = grant.page.as_ptr() as usize;
         grants.remove(&gref.raw());
+        self.0.pages.borrow_mut().get_mut(&page).expect("a granted page is in use").grants -= 1;
         Ok(())
     }
 }
