@@ -117,6 +117,11 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         queues.flush(stats);
     }
 
+    /// Whether the back end has put something into a ring for received frames. Costs next to nothing, and asks for no event.
+    pub fn has_received(&self) -> bool {
+        self.queues.as_ref().filter(|_| self.error.is_none()).is_some_and(Queues::has_received)
+    }
+
     /// Flushes and asks for an event. `true`: there is something already, poll again before sleeping. An event comes for each
     /// batch of received frames; for sent ones only when there was no room for another.
     #[must_use = "what came meanwhile brings no event"]

@@ -6,7 +6,7 @@
 //!   `pool`: which of its pages are free;
 //! - `checksum`: TCP and UDP checksums, left to the back end where it can, done here where it can not;
 //! - `extra`: long TCP segments and multicast groups on the ring; `groups`: which the back end has been told of;
-//! - `storm`: events that bring nothing;
+//! - [`patience`]: how often to look at the rings before sleeping; `storm`: events that bring nothing;
 //! - `phy`: smoltcp's traits;
 //! - `config`, `info`: what the owner wishes, and what was agreed with the back end; [`stats`]: counters;
 //! - `fake`: a back end for tests.
@@ -34,6 +34,7 @@ pub mod front;
 pub mod fuzz;
 mod groups;
 mod info;
+pub mod patience;
 mod phy;
 mod pool;
 mod queues;
@@ -46,6 +47,7 @@ pub use config::Config;
 pub use error::NetError;
 pub use front::{Link, NetFront};
 pub use info::{Info, Offload};
+pub use patience::Patience;
 pub use phy::{RxFrame, TxFrame};
 pub use stats::Stats;
 

@@ -111,6 +111,11 @@ impl<P: Platform> Queues<P> {
         }
     }
 
+    /// Whether there is something to receive. While there is no room for an answer to it there is not.
+    pub fn has_received(&self) -> bool {
+        !self.tx.starved() && self.rx.iter().any(RxQueue::has_responses)
+    }
+
     /// Asks for events. `true`: there is something already.
     pub fn arm(&mut self, platform: &P, stats: &mut Stats) -> bool {
         let count = self.ports().fold(0u32, |sum, port| sum.wrapping_add(port.seq().0));

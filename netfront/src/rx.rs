@@ -109,6 +109,11 @@ impl<P: Platform> RxQueue<P> {
         self.ring.publish()
     }
 
+    /// As [`Front::has_responses`].
+    pub fn has_responses(&self) -> bool {
+        self.ring.has_responses()
+    }
+
     /// As [`Front::arm`].
     pub fn arm(&mut self) -> bool {
         self.ring.arm()

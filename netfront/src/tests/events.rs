@@ -91,3 +91,29 @@ fn a_device_that_failed_in_a_storm_asks_for_nothing_more() {
     });
     assert_eq!((receive(&mut front), front.quiet_until(), front.arm()), (None, None, false));
 }
+
+#[test]
+fn a_look_at_the_rings_finds_frames_without_asking_for_events() {
+    let world = World::new();
+    let (mut front, back) = connected(&world, config());
+    round(&mut front);
+    back.adjust(|knobs| knobs.takes_tx = false);
+    back.send(&opaque(99, 1));
+    world.run_peers();
+    assert!(front.has_received());
+    // Taken, but not armed: the next ones come without an event.
+    assert!(receive(&mut front).is_some() && !front.has_received());
+    let seen: Vec<_> = front.events().collect();
+    for seed in 0..3 {
+        back.send(&opaque(99, seed));
+        world.run_peers();
+        assert!(front.has_received());
+        assert!(receive(&mut front).is_some());
+    }
+    assert_eq!(front.events().collect::<Vec<_>>(), seen);
+    // Without room to answer it a frame is of no use.
+    while send(&mut front, &opaque(60, 0)) {}
+    back.send(&opaque(99, 9));
+    world.run_peers();
+    assert!(!front.has_received());
+}

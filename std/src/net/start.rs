@@ -11,7 +11,7 @@ use minios::entropy::random_u64;
 use minios::sync::{CpuLocal, Mutex};
 use minios::thread::{self, Builder, Thread};
 use net::{IfIndex, NextPoll};
-use netfront::{Config, Link, NetFront};
+use netfront::{Config, Link, NetFront, Patience};
 use spin::Once;
 use xen::{EventSeq, Events, Port};
 
@@ -135,27 +135,33 @@ fn device_config(number: usize, count: usize) -> Config {
 fn poll_forever() {
     let Some(network) = NETWORK.get() else { return };
     let mut ports: Vec<(Port, EventSeq)> = Vec::new();
+    let mut patience = Patience::default();
     loop {
         let mut stack = network.stack.lock();
         ports.clear();
-        for (_, interface) in &network.interfaces {
-            if let Some(device) = stack.device_mut(*interface) {
-                ports.extend(device.events());
-            }
+        let mut received = false;
+        for_each_device(network, &mut stack, |device| {
+            ports.extend(device.events());
+            received |= device.has_received();
+        });
+        if received {
+            patience.found();
         }
         let next = stack.poll(minios::time::now_ns());
-        let mut more = next == NextPoll::Now;
-        let mut quiet = u64::MAX;
-        for (_, interface) in &network.interfaces {
-            if let Some(device) = stack.device_mut(*interface) {
-                if more {
-                    device.flush();
-                } else {
-                    more = device.arm();
-                }
-                quiet = quiet.min(device.quiet_until().unwrap_or(u64::MAX));
-            }
+        for_each_device(network, &mut stack, Device::flush);
+        // What others want of the stack while it is looked for frames has to end the sleep that is reckoned from `next`.
+        network.waits_until.store(if next == NextPoll::Now { 0 } else { u64::MAX }, Ordering::Relaxed);
+        drop(stack);
+        if next == NextPoll::Now || comes_soon(network, patience.looks()) {
+            thread::yield_now();
+            continue;
         }
+        let mut stack = network.stack.lock();
+        let (mut more, mut quiet) = (stack.needs_poll(), u64::MAX);
+        for_each_device(network, &mut stack, |device| {
+            more |= device.arm();
+            quiet = quiet.min(device.quiet_until().unwrap_or(u64::MAX));
+        });
         let until = match next {
             NextPoll::At(deadline) => deadline.min(quiet),
             _ => quiet,
@@ -165,9 +171,29 @@ fn poll_forever() {
         if more {
             thread::yield_now();
         } else {
+            patience.slept();
             Xen.wait(&ports, Some(until).filter(|until| *until < u64::MAX));
         }
     }
+}
+
+fn for_each_device(network: &Network, stack: &mut Stack, mut act: impl FnMut(&mut Device)) {
+    for (_, interface) in &network.interfaces {
+        if let Some(device) = stack.device_mut(*interface) {
+            act(device);
+        }
+    }
+}
+
+/// Looks so many times whether there is something to do, with the other threads running in between.
+fn comes_soon(network: &Network, looks: u32) -> bool {
+    (0..looks).any(|_| {
+        thread::yield_now();
+        let mut stack = network.stack.lock();
+        let mut found = stack.needs_poll();
+        for_each_device(network, &mut stack, |device| found |= device.has_received());
+        found
+    })
 }
 
 const GONE: [State; 3] = [State::Closing, State::Closed, State::Unknown];
