@@ -35,8 +35,8 @@ fn without_network(f: &mut dyn FnMut(&mut dyn Net)) {
 /// Brings the network up, if it is not yet; waits for it. A socket's call must not find it down: making an interface takes
 /// more stack than a task's thread has, and connecting it waits.
 pub fn ensure_up() {
-    /// smoltcp makes an interface, 17 KiB, on the stack.
-    const STACK_LEN: usize = 40 * 1024;
+    /// smoltcp makes an interface, 17 KiB, on the stack, and copies it; 40 KiB were not enough with little optimization.
+    const STACK_LEN: usize = 80 * 1024;
     static IS_UP: AtomicBool = AtomicBool::new(false);
     if IS_UP.load(Ordering::Relaxed) {
         return;
