@@ -82,7 +82,8 @@ fn stage(version: XenVersion, kernel: Option<&Path>) -> Result<()> {
         update(&dir.join(name), &suite.join(name))?;
     }
     update(&programs.join("run.sh"), &suite.join("run.sh"))?;
-    packed::stage_from(NAME, &source.join("guest.toml"), kernel)?;
+    let built = ("../../target/conformance/suite".to_owned(), suite.display().to_string());
+    packed::stage_edited(NAME, &source.join("guest.toml"), &[built], kernel)?;
     packed::stage_linux(&packed::Linux::of(NAME), version, LINUX_MEMORY)?;
     dom0::stage()?;
     let target = images::dir().join("dom0");

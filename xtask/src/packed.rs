@@ -46,8 +46,8 @@ pub fn stage(names: &[String], kernel: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Packs the guest of another TOML file under this name.
-pub fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()> {
+/// Packs the guest of a TOML file under this name.
+fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()> {
     let kernel = match kernel {
         Some(kernel) => kernel.to_owned(),
         None => own_kernel()?,
@@ -76,19 +76,31 @@ pub fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()
 /// Packs the guest `name` with its root as an initramfs and not as a disk: the guest `NAME-initramfs`.
 pub fn stage_initramfs(name: &str, kernel: Option<&Path>) -> Result<()> {
     let source = workspace::root().join(format!("xl-configs/{name}.toml"));
-    let mut text =
-        fs::read_to_string(&source).with_context(|| format!("cannot read {}", source.display()))?;
     let new = format!("{name}-initramfs");
-    for (line, instead) in [
+    let edits = [
         (format!("name = \"{name}\"\n"), format!("name = \"{new}\"\n")),
         ("[root]\n".to_owned(), "[root]\ntype = \"initramfs\"\n".to_owned()),
-    ] {
-        ensure!(text.contains(&line), "{} has no line {line:?}", source.display());
-        text = text.replacen(&line, &instead, 1);
+    ];
+    stage_edited(&new, &source, &edits, kernel)
+}
+
+/// Packs the guest of a TOML file in which each of these texts is replaced by the one beside it. Paths in it must be absolute then.
+pub fn stage_edited(
+    name: &str,
+    source: &Path,
+    edits: &[(String, String)],
+    kernel: Option<&Path>,
+) -> Result<()> {
+    let mut text = fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    for (old, new) in edits {
+        ensure!(text.contains(old), "{} does not contain {old:?}", source.display());
+        text = text.replacen(old, new, 1);
     }
-    let path = images::dir().join(format!("{new}.toml"));
+    let dir = images::dir();
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let path = dir.join(format!("{name}.toml"));
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    stage_from(&new, &path, kernel)
+    stage_from(name, &path, kernel)
 }
 
 /// Our kernel, built and checked, as an image.

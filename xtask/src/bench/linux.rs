@@ -1,6 +1,7 @@
 //! `cargo xtask bench linux`: Debian's programs under our kernel, beside the same root disk under Linux.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -48,8 +49,8 @@ fn stage(args: &Args, programs: &[&str]) -> Result<()> {
         let kernel = args.kernel.as_deref();
         let linux = match *name {
             MICRO => {
-                build_micro()?;
-                packed::stage_from(name, &workspace::root().join("benches/micro.toml"), kernel)?;
+                let built = ("../target/bench/micro".to_owned(), build_micro()?.display().to_string());
+                packed::stage_edited(name, &workspace::root().join("benches/micro.toml"), &[built], kernel)?;
                 packed::Linux::of(name)
             }
             INITRAMFS => {
@@ -69,16 +70,18 @@ fn stage(args: &Args, programs: &[&str]) -> Result<()> {
     stage_program(PROGRAM_NAME, PROGRAM)
 }
 
-fn build_micro() -> Result<()> {
+/// The program of the single operations.
+fn build_micro() -> Result<PathBuf> {
     let dir = workspace::target().join("bench");
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let mut gcc = Command::new("gcc");
-    gcc.args(["-O2", "-Wall", "-pthread", "-o"]).arg(dir.join(MICRO));
+    let built = dir.join(MICRO);
+    gcc.args(["-O2", "-Wall", "-pthread", "-o"]).arg(&built);
     // Without symbol versions that are newer than the guest's library, whatever this machine has.
     gcc.arg("-static").arg(workspace::root().join("benches/micro.c"));
     let status = gcc.status().context("cannot run gcc")?;
     ensure!(status.success(), "gcc cannot build benches/micro.c");
-    Ok(())
+    Ok(built)
 }
 
 fn goal(name: &str) -> Option<Goal> {
