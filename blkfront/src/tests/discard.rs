@@ -14,6 +14,7 @@ fn with_discard(granularity: &str, alignment: &str, secure: &str) -> Bench {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn of_any_range_the_whole_extents_go_and_nothing_beside() {
     for (granularity, alignment) in [(512, 0), (4096, 0), (4096, 1024), (12_288, 8192)] {
         let bench = with_discard(&granularity.to_string(), &alignment.to_string(), "0");
