@@ -204,7 +204,7 @@ fn without_persistent_grants_nothing_stays_mapped() {
 /// What `xl block-detach` and, a while later, `xl block-attach` do, once so many requests were taken.
 fn detach_and_attach(bench: &Bench, after: u64, away_ns: u64) {
     let (disk, device, world) = (bench.disk.clone(), bench.device.clone(), (*bench.world).clone());
-    let mut gone_at = None;
+    let (mut gone_at, mut closing_at) = (None, 0);
     let mut done = false;
     bench.world.add_peer(move |_| {
         // Every answer comes at once, and yet time passes.
@@ -214,7 +214,15 @@ fn detach_and_attach(bench: &Bench, after: u64, away_ns: u64) {
         let taken: u64 = disk.get().taken.iter().sum();
         match (back, gone_at) {
             _ if done => return Progress::None,
-            (State::Connected, None) if taken >= after => device.set_back_state(State::Closing),
+            (State::Connected, None) if taken >= after => {
+                // What it has it answers, but not at once.
+                disk.get().knobs.hold = true;
+                closing_at = now;
+                device.set_back_state(State::Closing);
+            }
+            (State::Closing, None) if disk.get().knobs.hold && now >= closing_at + 3_000_000_000 => {
+                disk.get().knobs.hold = false;
+            }
             (State::Closed, None) if front == State::Closed => {
                 gone_at = Some(now);
                 device.set_back_state(State::Unknown);
@@ -249,6 +257,12 @@ fn a_disk_that_is_detached_and_attached_in_use_goes_on_and_nothing_is_done_twice
             let segments: usize = bench.disk.get().segments.iter().sum();
             assert_eq!(segments, 100 + 49 + 2, "each part once");
             assert_eq!(front.stats().connections, 2, "it was away for a while");
+            let taken: u64 = bench.disk.get().taken.iter().sum();
+            assert_eq!(
+                taken,
+                bench.disk.get().operations.len() as u64,
+                "what it had it was left time to answer"
+            );
             front.close().expect("it closes");
             drop(front);
             assert_eq!(bench.disk.get().complaints, Vec::<String>::new());
