@@ -16,8 +16,8 @@ use spin::Mutex;
 pub const LINE: usize = 4096;
 /// Whole lines of at least this many bytes bypass the cache.
 pub const DIRECT_MIN: usize = 16 * 1024;
-/// The most that one filling reads.
-pub const AHEAD_MAX: usize = 64 * 1024;
+/// The most that one filling reads: one request of a disk with indirect segments.
+pub const AHEAD_MAX: usize = 128 * 1024;
 /// A budget below this is raised to it.
 const BUDGET_MIN: usize = 8 * LINE;
 

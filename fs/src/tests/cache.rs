@@ -51,7 +51,7 @@ fn small_reads_in_a_row_become_large_requests() {
     }
     let stats = cache.stats();
     assert_eq!(stats.device_bytes, 4 << 20);
-    assert!(stats.device_reads <= 64 + 6, "{stats:?}");
+    assert!(stats.device_reads <= 32 + 6, "{stats:?}");
 }
 
 #[test]
