@@ -76,7 +76,7 @@ impl Process {
         (registers.rip, registers.rdi, registers.rsi) = (CODE, address, pages);
         let mut faults = 0;
         loop {
-            match self.space.run(&mut self.context) {
+            match self.space.enter(&mut self.context).map_err(|broken| format!("{broken:?}"))? {
                 Exit::Syscall => return Ok(End::Done(faults)),
                 Exit::Event => {}
                 Exit::Exception { vector: 14, error, address } => {
