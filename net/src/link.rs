@@ -72,6 +72,8 @@ pub(crate) struct Link {
     pub(crate) announced: Vec<IpCidr>,
     /// Name servers that routers advertise, and until when.
     pub(crate) advertised_dns: Vec<(IpAddr, Instant)>,
+    /// Multicast groups that were joined and not left.
+    pub(crate) joined: Vec<IpAddress>,
 }
 
 /// What a DHCP server gave.
@@ -143,6 +145,20 @@ fn link_local(mac: [u8; 6]) -> Ipv6Cidr {
         .expect("an Ethernet address has an EUI-64 and the prefix is 64 bits long")
 }
 
+/// The hardware address of a multicast group (RFC 1112, RFC 2464).
+fn multicast_mac(group: IpAddress) -> [u8; 6] {
+    match group {
+        IpAddress::Ipv4(group) => {
+            let [_, b, c, d] = group.octets();
+            [0x01, 0x00, 0x5e, b & 0x7f, c, d]
+        }
+        IpAddress::Ipv6(group) => {
+            let [.., a, b, c, d] = group.octets();
+            [0x33, 0x33, a, b, c, d]
+        }
+    }
+}
+
 impl Link {
     pub(crate) fn new(
         name: String,
@@ -169,6 +185,7 @@ impl Link {
             lease: None,
             announced: Vec::new(),
             advertised_dns: Vec::new(),
+            joined: Vec::new(),
         }
     }
 
@@ -231,6 +248,20 @@ impl Link {
                 (self.is_loopback() || !src.is_loopback()).then_some(IpAddress::Ipv6(src))
             }
         }
+    }
+
+    /// The multicast groups whose frames are for this interface, by hardware address; one may come twice.
+    pub(crate) fn multicast_macs(&self) -> impl Iterator<Item = [u8; 6]> {
+        let all = [Ipv4Addr::new(224, 0, 0, 1).into(), Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1).into()];
+        // The solicited-node group of each address, to which its neighbours' questions go.
+        let own = self.iface.ip_addrs().iter().filter_map(|cidr| match cidr {
+            IpCidr::Ipv6(cidr) => {
+                let [.., a, b, c] = cidr.address().octets();
+                Some([0x33, 0x33, 0xff, a, b, c])
+            }
+            IpCidr::Ipv4(_) => None,
+        });
+        all.into_iter().chain(self.joined.iter().copied()).map(multicast_mac).chain(own)
     }
 
     /// How well this interface leads to `dst`: the prefix length of the best way, on link or through a router.

@@ -130,6 +130,10 @@ impl<D: Device> Stack<D> {
         let caps = Self::checked_capabilities(&device, mac, link.config.mtu)?;
         let seed = self.core.rng.next_u64();
         link.iface = make_interface(&caps, Some(mac), &link.config, seed, self.core.now);
+        for group in &link.joined {
+            // There was room for it before.
+            let _ = link.iface.join_multicast_group(*group);
+        }
         link.caps = caps;
         link.mac = Some(mac);
         link.up = true;
@@ -264,6 +268,13 @@ impl<D: Device> Stack<D> {
     /// Leaves a multicast group.
     pub fn leave_multicast(&mut self, interface: IfIndex, group: IpAddr) -> Result<()> {
         self.core.multicast(interface.0, group.into(), false)
+    }
+
+    /// The hardware addresses of the groups whose frames an interface wants, for a device that can keep others away. One may come
+    /// twice.
+    pub fn multicast_macs(&self, interface: IfIndex) -> impl Iterator<Item = [u8; 6]> {
+        let links = self.core.links.get(interface.0).filter(|link| !link.is_loopback());
+        links.into_iter().flat_map(Link::multicast_macs)
     }
 
     /// Limits the bytes in buffers of TCP connections; callers beyond it are left to try again.

@@ -428,6 +428,10 @@ impl Core {
         let done =
             if join { l.iface.join_multicast_group(group) } else { l.iface.leave_multicast_group(group) };
         done.map_err(|_| Error::AddrNotAvailable)?;
+        l.joined.retain(|joined| *joined != group);
+        if join {
+            l.joined.push(group);
+        }
         let misc = l.misc;
         self.touch(misc);
         Ok(())

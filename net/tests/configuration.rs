@@ -336,3 +336,39 @@ fn new_addresses_are_announced_once_and_again_on_a_new_device() {
     sim.run_for(5_000_000_000);
     assert_eq!(seen.borrow().len(), 2);
 }
+
+#[test]
+fn the_groups_of_an_interface_are_those_of_its_addresses_and_those_joined() {
+    let mut sim = Sim::new(1, 7);
+    let interface = sim.stacks[0].interfaces()[1].index;
+    let macs = |sim: &Sim| sim.stacks[0].multicast_macs(interface).collect::<Vec<_>>();
+    let before = macs(&sim);
+    for mac in [[0x01, 0, 0x5e, 0, 0, 1], [0x33, 0x33, 0, 0, 0, 1]] {
+        assert!(before.contains(&mac), "{mac:x?} is always heard");
+    }
+    for cidr in sim.stacks[0].interfaces()[interface.get()].addresses.clone() {
+        if let IpAddr::V6(address) = cidr.addr() {
+            let [.., a, b, c] = address.octets();
+            assert!(before.contains(&[0x33, 0x33, 0xff, a, b, c]), "{address}");
+        }
+    }
+    for (group, mac) in [
+        (IpAddr::V4(Ipv4Addr::new(239, 129, 2, 3)), [0x01, 0, 0x5e, 1, 2, 3]),
+        (
+            IpAddr::V6(Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0x1234, 0x5678)),
+            [0x33, 0x33, 0x12, 0x34, 0x56, 0x78],
+        ),
+    ] {
+        assert!(!macs(&sim).contains(&mac));
+        sim.stacks[0].join_multicast(interface, group).unwrap();
+        assert!(macs(&sim).contains(&mac), "{group} was joined");
+        // The device comes back: the group is still joined.
+        let device = sim.stacks[0].remove_device(interface).unwrap();
+        let hardware = sim.stacks[0].interfaces()[interface.get()].mac.unwrap();
+        sim.stacks[0].replace_device(interface, device, hardware).unwrap();
+        assert!(macs(&sim).contains(&mac));
+        sim.stacks[0].leave_multicast(interface, group).unwrap();
+        assert!(!macs(&sim).contains(&mac), "{group} was left");
+    }
+    assert_eq!(macs(&sim), before);
+}
