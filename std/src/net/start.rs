@@ -128,7 +128,7 @@ fn device_config(number: usize, count: usize) -> Config {
     let pages = (minios::memory::usage().free / 8 / count.max(1)).clamp(64, 512);
     let buffers = pages / 2;
     let queues = options::queues(number);
-    Config { rx_buffers: buffers, tx_buffers: buffers, queues, ..Config::default() }
+    Config { rx_buffers: buffers, tx_buffers: buffers, queues, multicast_control: true, ..Config::default() }
 }
 
 /// Polls the stack whenever there is a reason to.
@@ -136,6 +136,7 @@ fn poll_forever() {
     let Some(network) = NETWORK.get() else { return };
     let mut ports: Vec<(Port, EventSeq)> = Vec::new();
     let mut patience = Patience::default();
+    let mut groups = Groups::default();
     loop {
         let mut stack = network.stack.lock();
         ports.clear();
@@ -148,6 +149,7 @@ fn poll_forever() {
             patience.found();
         }
         let next = stack.poll(minios::time::now_ns());
+        groups.tell(network, &mut stack);
         for_each_device(network, &mut stack, Device::flush);
         // What others want of the stack while it is looked for frames has to end the sleep that is reckoned from `next`.
         network.waits_until.store(if next == NextPoll::Now { 0 } else { u64::MAX }, Ordering::Relaxed);
@@ -173,6 +175,29 @@ fn poll_forever() {
         } else {
             patience.slept();
             Xen.wait(&ports, Some(until).filter(|until| *until < u64::MAX));
+        }
+    }
+}
+
+/// The multicast groups that each vif's driver was told of.
+#[derive(Default)]
+struct Groups(Vec<Vec<[u8; 6]>>);
+
+impl Groups {
+    /// Tells the drivers whose back ends hold back other groups what has changed.
+    fn tell(&mut self, network: &Network, stack: &mut Stack) {
+        self.0.resize_with(network.interfaces.len(), Vec::new);
+        for (told, (_, interface)) in self.0.iter_mut().zip(&network.interfaces) {
+            let filters = stack.device_mut(*interface).is_some_and(|device| device.info().multicast_control);
+            if !filters || stack.multicast_macs(*interface).eq(told.iter().copied()) {
+                continue;
+            }
+            let wanted: Vec<_> = stack.multicast_macs(*interface).collect();
+            let Some(device) = stack.device_mut(*interface) else { continue };
+            // One that comes twice is joined twice, and left twice.
+            wanted.iter().for_each(|group| device.join(*group));
+            told.iter().for_each(|group| device.leave(*group));
+            *told = wanted;
         }
     }
 }
