@@ -6,6 +6,7 @@ use xen::xenbus::State;
 use xen_sys::io::blkif::{OP_FLUSH_DISKCACHE, OP_WRITE, OP_WRITE_BARRIER};
 
 #[test]
+#[cfg_attr(miri, ignore = "moves too many bytes for an interpreter")]
 fn a_durable_write_ends_after_its_flush_whatever_kind_that_is() {
     for (flush, barrier, code) in
         [("1", "1", Some(OP_FLUSH_DISKCACHE)), ("0", "1", Some(OP_WRITE_BARRIER)), ("0", "0", None)]
