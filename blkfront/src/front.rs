@@ -100,6 +100,9 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
 
     /// Fills `buf` with the bytes at `offset`, which need not be aligned. On an error `buf` holds a part or nothing.
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        if self.read_fetched(offset, buf).is_some() {
+            return Ok(());
+        }
         let Some(id) = self.begin(Operation::Read, offset, buf.len() as u64)? else { return Ok(()) };
         let mut job = self.until(None, |queue| {
             queue.reap(Some(Sink { job: id, buf }));

@@ -106,6 +106,8 @@ pub(crate) enum Owner {
     Caller,
     /// Whoever polls; the buffer is in `data`.
     Token,
+    /// Nobody yet: it is read ahead, into `data`.
+    Ahead,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

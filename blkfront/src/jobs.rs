@@ -92,6 +92,11 @@ impl Jobs {
         self.get(id).is_some_and(|job| job.owner == Owner::Token)
     }
 
+    /// Is anything on its way that changes the disk?
+    pub fn changes_underway(&self) -> bool {
+        self.writes > 0
+    }
+
     pub fn has_tokens(&self) -> bool {
         self.tokens > 0
     }

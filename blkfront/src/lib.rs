@@ -21,6 +21,7 @@
 
 extern crate alloc;
 
+mod ahead;
 mod config;
 mod disk;
 mod error;

@@ -7,6 +7,7 @@ use xen::Platform;
 use xen::xenbus::State;
 use xen_sys::io::blkif;
 
+use crate::ahead::Ahead;
 use crate::disk::{Disk, FlushKind};
 use crate::error::Fault;
 use crate::job::{Failure, Job, Owner, Want};
@@ -49,6 +50,8 @@ pub(crate) struct Queue<P: Platform> {
     pub plugs: u32,
     pub stats: Stats,
     pub jobs: Jobs,
+    /// What is fetched before it is asked for.
+    pub ahead: Option<Ahead>,
 }
 
 impl<P: Platform> Queue<P> {
@@ -66,6 +69,7 @@ impl<P: Platform> Queue<P> {
             plugs: 0,
             stats: Stats::default(),
             jobs: Jobs::default(),
+            ahead: None,
         }
     }
 
@@ -123,6 +127,9 @@ impl<P: Platform> Queue<P> {
         data: Vec<u8>,
     ) -> Result<u64, Error> {
         let mut job = Job::new(owner, operation, start, len, self.disk.sector_size.into(), data);
+        if job.changes_the_disk() {
+            self.spoil_ahead(job.first, job.end);
+        }
         if let Some(limits) = self.disk.discard.filter(|_| operation.is_discard()) {
             (job.first, job.end) = limits.within(job.first, job.end);
             job.cursor = job.first;
@@ -304,6 +311,9 @@ impl<P: Platform> Queue<P> {
             self.jobs.unfinished().for_each(|job| job.fail(Failure::Fault(fault)));
         }
         self.jobs.settle_all();
+        // The disk that comes back may hold something else.
+        self.spoil_ahead(0, u64::MAX);
+        self.drop_ahead();
     }
 
     /// Ends the link of a back end that said goodbye once it has answered everything.
@@ -401,7 +411,7 @@ fn deliver<P: Platform>(
     let (skip, len) = ((from - piece.start) as usize, (to - from) as usize);
     let at = (from - job.start) as usize;
     match (job.owner, sink) {
-        (Owner::Token, _) => link.copy_out(piece, skip, &mut job.data[at..at + len]),
+        (Owner::Token | Owner::Ahead, _) => link.copy_out(piece, skip, &mut job.data[at..at + len]),
         (Owner::Caller, Some(sink)) if sink.job == job.id => {
             link.copy_out(piece, skip, &mut sink.buf[at..at + len])
         }

@@ -11,6 +11,8 @@ pub struct Stats {
     pub segments: u64,
     /// Requests of users that went over the ring with another's.
     pub merged: u64,
+    /// Reads that were fetched before.
+    pub read_ahead_hits: u64,
     /// Flushes and barriers put on the ring.
     pub flushes: u64,
     /// Discards put on the ring.

@@ -1,5 +1,6 @@
 //! The driver on FakeXen, against `fake::FakeDisk`.
 
+mod ahead;
 mod asynchronous;
 mod basic;
 mod discard;
