@@ -31,34 +31,36 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         queue.fetch(offset, len);
     }
 
-    /// Takes a read from what was fetched. `None` if it was not.
-    pub(crate) fn read_fetched(&self, offset: u64, buf: &mut [u8]) -> Option<()> {
-        let end = offset.checked_add(buf.len() as u64)?;
-        let ahead = self.queue().ahead.filter(|ahead| ahead.covers(offset, end))?;
-        self.until(None, |queue| {
+    /// Fills the beginning of a buffer from what was fetched, and gives the bytes that it has.
+    pub(crate) fn read_fetched(&self, offset: u64, buf: &mut [u8]) -> usize {
+        let Some(ahead) = self.queue().ahead.filter(|ahead| ahead.covers(offset)) else { return 0 };
+        let len = usize::try_from(ahead.end - offset).unwrap_or(usize::MAX).min(buf.len());
+        let Some(buf) = buf.get_mut(..len).filter(|buf| !buf.is_empty()) else { return 0 };
+        let taken = self.until(None, |queue| {
             queue.reap(None);
             queue.issue(None);
             // Another thread may have taken it, or written there.
-            if !queue.ahead.is_some_and(|now| now.job == ahead.job && now.covers(offset, end)) {
-                return Some(None);
+            if !queue.ahead.is_some_and(|now| now.job == ahead.job && now.covers(offset)) {
+                return Some(0);
             }
             let job = queue.jobs.get(ahead.job).filter(|job| job.is_done)?;
             let from = (offset - ahead.start) as usize;
-            let bytes = job.data.get(from..from + buf.len()).filter(|_| job.failure.is_none());
-            let taken = bytes.map(|bytes| buf.copy_from_slice(bytes));
-            queue.stats.read_ahead_hits += u64::from(taken.is_some());
-            if taken.is_none() || end == ahead.end {
+            let bytes = job.data.get(from..from + len).filter(|_| job.failure.is_none());
+            let taken = bytes.map(|bytes| buf.copy_from_slice(bytes)).map_or(0, |()| len);
+            queue.stats.read_ahead_hits += u64::from(taken > 0);
+            if taken == 0 || offset + len as u64 == ahead.end {
                 queue.drop_ahead();
             }
             Some(taken)
-        })
-        .flatten()
+        });
+        taken.unwrap_or(0)
     }
 }
 
 impl Ahead {
-    fn covers(&self, start: u64, end: u64) -> bool {
-        !self.is_stale && self.start <= start && end <= self.end && start < end
+    /// Has it what a read that begins here needs first?
+    fn covers(&self, offset: u64) -> bool {
+        !self.is_stale && (self.start..self.end).contains(&offset)
     }
 }
 
@@ -74,7 +76,7 @@ impl<P: Platform> Queue<P> {
         }
         if let Some(ahead) = self.ahead {
             let is_done = self.jobs.get(ahead.job).is_none_or(|job| job.is_done);
-            if !is_done || ahead.covers(offset, offset + 1) {
+            if !is_done || ahead.covers(offset) {
                 return;
             }
             self.drop_ahead();

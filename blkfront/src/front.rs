@@ -100,9 +100,8 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
 
     /// Fills `buf` with the bytes at `offset`, which need not be aligned. On an error `buf` holds a part or nothing.
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        if self.read_fetched(offset, buf).is_some() {
-            return Ok(());
-        }
+        let fetched = self.read_fetched(offset, buf);
+        let (offset, buf) = (offset.saturating_add(fetched as u64), &mut buf[fetched..]);
         let Some(id) = self.begin(Operation::Read, offset, buf.len() as u64)? else { return Ok(()) };
         let mut job = self.until(None, |queue| {
             queue.reap(Some(Sink { job: id, buf }));
@@ -112,7 +111,13 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         for (at, bytes) in job.iter_mut().flat_map(|job| job.filed.drain(..)) {
             buf[at..at + bytes.len()].copy_from_slice(&bytes);
         }
-        self.outcome(job)
+        self.outcome(job).map_err(|error| match error {
+            Error::Failed { disk, operation, offset, len, intact, status } => {
+                let intact = intact + fetched as u64;
+                Error::Failed { disk, operation, offset, len, intact, status }
+            }
+            error => error,
+        })
     }
 
     /// Writes whole sectors at `offset`. They are durable after [`BlkFront::flush`].

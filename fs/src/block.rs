@@ -13,6 +13,9 @@ pub trait BlockRead: Send + Sync {
 
     /// The size of the device in bytes.
     fn size_bytes(&self) -> u64;
+
+    /// These bytes will probably be read next: a device that can fetches them meanwhile. Does not block.
+    fn read_ahead(&self, _offset_bytes: u64, _len: usize) {}
 }
 
 /// Why a device did not give the bytes asked for.
@@ -92,5 +95,9 @@ impl<T: BlockRead + ?Sized> BlockRead for Arc<T> {
 
     fn size_bytes(&self) -> u64 {
         (**self).size_bytes()
+    }
+
+    fn read_ahead(&self, offset_bytes: u64, len: usize) {
+        (**self).read_ahead(offset_bytes, len)
     }
 }

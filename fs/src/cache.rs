@@ -4,6 +4,8 @@
 //! - A read of [`DIRECT_MIN`] bytes or more goes from the device into the caller's buffer: no copy, nothing
 //!   evicted. A file server that reads 64 KiB at a time streams this way.
 //! - Smaller reads fill lines. When they follow one another, the filling doubles up to [`AHEAD_MAX`].
+//! - When large reads or fillings follow one another, the device is told what comes next ([`BlockRead::read_ahead`]), so that
+//!   it works while the reader does.
 //!
 //! The lock is released before the device is read: two threads may fetch the same line, which is harmless,
 //! but none ever waits for a lock that a sleeping one holds.
@@ -45,6 +47,8 @@ struct State {
     /// The line after the last filling, and how many lines that filling had.
     next_line: u64,
     ahead: usize,
+    /// Where the last direct read ended.
+    next_direct: u64,
     stats: CacheStats,
 }
 
@@ -65,6 +69,7 @@ impl<D: BlockRead> Cache<D> {
             hand: 0,
             next_line: u64::MAX,
             ahead: 1,
+            next_direct: u64::MAX,
             stats: CacheStats::default(),
         };
         let size = device.size_bytes();
@@ -85,6 +90,15 @@ impl<D: BlockRead> Cache<D> {
         self.device.read(offset, buf)
     }
 
+    /// Tells the device what will probably be read next.
+    fn tell_next(&self, offset: u64, len: usize) {
+        let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        match len.min(AHEAD_MAX).min(left) {
+            0 => {}
+            len => self.device.read_ahead(offset, len),
+        }
+    }
+
     /// Copies out of the line at `offset` if it is there; returns how many bytes.
     fn copy_cached(&self, offset: u64, buf: &mut [u8]) -> Option<usize> {
         let mut state = self.state.lock();
@@ -103,8 +117,9 @@ impl<D: BlockRead> Cache<D> {
     fn fill(&self, offset: u64, len: usize) -> Result<(), BlockError> {
         let first = offset / LINE as u64;
         let wanted = ((offset % LINE as u64) as usize + len).div_ceil(LINE);
-        let count = {
+        let (count, goes_on) = {
             let mut state = self.state.lock();
+            let follows = first == state.next_line;
             let ahead = if first == state.next_line { state.ahead * 2 } else { 1 };
             let limit = (AHEAD_MAX / LINE).min(self.capacity / 2);
             let mut count = wanted.max(ahead).clamp(1, limit);
@@ -114,12 +129,15 @@ impl<D: BlockRead> Cache<D> {
             }
             state.ahead = count;
             state.next_line = first + count as u64;
-            count
+            (count, follows && count == limit)
         };
         let start = first * LINE as u64;
         let bytes = ((count * LINE) as u64).min(self.size - start) as usize;
         let mut data = vec![0; bytes];
         self.read_device(start, &mut data)?;
+        if goes_on {
+            self.tell_next(start + bytes as u64, bytes);
+        }
         let mut state = self.state.lock();
         for (number, line) in (first..).zip(data.chunks(LINE)) {
             state.insert(number, line, self.capacity);
@@ -166,7 +184,12 @@ impl<D: BlockRead> BlockRead for Cache<D> {
             let rest = &mut buf[done..];
             let whole = rest.len() / LINE * LINE;
             if whole >= DIRECT_MIN && offset.is_multiple_of(LINE as u64) {
+                let end = offset + whole as u64;
+                let follows = core::mem::replace(&mut self.state.lock().next_direct, end) == offset;
                 self.read_device(offset, &mut rest[..whole])?;
+                if follows {
+                    self.tell_next(end, whole);
+                }
                 done += whole;
                 continue;
             }

@@ -38,6 +38,18 @@ fn what_was_fetched_is_read_without_another_request_whole_or_in_parts() {
 }
 
 #[test]
+fn a_longer_read_takes_what_was_fetched_and_reads_the_rest() {
+    let (bench, front) = ready();
+    front.read_ahead(4096, 8192);
+    let mut buf = vec![0; 20_000];
+    front.read_at(5000, &mut buf).expect("readable");
+    assert!(buf == bench.disk.get().content[5000..25_000]);
+    assert_eq!(bench.disk.get().segments, [2, 4]);
+    assert_eq!((front.stats().read_ahead_hits, front.stats().requests), (1, 2));
+    bench.finish(front);
+}
+
+#[test]
 fn what_is_written_or_discarded_later_is_what_is_read() {
     for kind in 0..4 {
         let (bench, front) = ready();

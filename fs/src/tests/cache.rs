@@ -1,5 +1,7 @@
 //! The cache against the plain device.
 
+use std::sync::{Arc, Mutex};
+
 use super::Noise;
 use crate::{BlockError, BlockRead, Cache};
 
@@ -62,4 +64,44 @@ fn random_small_reads_fetch_little() {
         cache.read(noise.below(4 << 20) as u64 & !4095, &mut [0; 64]).unwrap();
     }
     assert!(cache.stats().device_bytes <= 110 * 4096);
+}
+
+/// A device that remembers what it was told to fetch.
+struct Told(Vec<u8>, Mutex<Vec<(u64, usize)>>);
+
+impl BlockRead for Told {
+    fn read(&self, offset_bytes: u64, buf: &mut [u8]) -> Result<(), BlockError> {
+        self.0.read(offset_bytes, buf)
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.0.size_bytes()
+    }
+
+    fn read_ahead(&self, offset_bytes: u64, len: usize) {
+        self.1.lock().unwrap().push((offset_bytes, len));
+    }
+}
+
+#[test]
+fn the_device_is_told_what_follows_reads_in_a_row_and_nothing_else() {
+    let told = Arc::new(Told(vec![1; 1 << 20], Mutex::new(Vec::new())));
+    let cache = Cache::new(told.clone(), 1 << 20);
+    let taken = || core::mem::take(&mut *told.1.lock().unwrap());
+    let direct = |offset: u64, len: usize| cache.read(offset, &mut vec![0; len]).unwrap();
+    direct(0, 65_536);
+    direct(262_144, 65_536);
+    assert_eq!(taken(), [], "not in a row");
+    direct(327_680, 65_536);
+    assert_eq!(taken(), [(393_216, 65_536)]);
+    direct(393_216, 524_288);
+    assert_eq!(taken(), [(917_504, 131_072)], "no more than one request");
+    direct(917_504, 131_072);
+    assert_eq!(taken(), [], "nothing behind the end");
+    for at in (0..1 << 20).step_by(512) {
+        cache.read(at, &mut [0; 512]).unwrap();
+    }
+    let small = taken();
+    assert!(small.len() > 3 && small.iter().all(|(_, len)| *len <= 131_072), "{small:?}");
+    assert!(small.windows(2).all(|pair| pair[0].0 + pair[0].1 as u64 == pair[1].0), "{small:?}");
 }

@@ -107,4 +107,8 @@ impl BlockRead for DiskReader {
     fn size_bytes(&self) -> u64 {
         self.0.disk().size_bytes
     }
+
+    fn read_ahead(&self, offset: u64, len: usize) {
+        self.0.read_ahead(offset, len);
+    }
 }
