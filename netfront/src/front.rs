@@ -9,7 +9,8 @@ use xen::{EventSeq, PeerMisbehaved, Platform, Port};
 use crate::groups::Groups;
 use crate::info::Info;
 use crate::queues::Queues;
-use crate::stats::Stats;
+use crate::stats::{Stats, TxStats};
+use crate::tx::Sender;
 use crate::{Config, NetError};
 
 /// How often a back end that has closed is looked at again, at first and at most.
@@ -219,8 +220,17 @@ impl<P: Platform, D: Device> NetFront<P, D> {
 
     /// Whether a frame may be sent.
     pub(crate) fn tx_ready(&mut self) -> bool {
+        self.has_room(Sender::ready)
+    }
+
+    /// Whether a received frame may be answered.
+    pub(crate) fn can_answer(&mut self) -> bool {
+        self.has_room(Sender::can_answer)
+    }
+
+    fn has_room(&mut self, ask: fn(&mut Sender<P>, &mut TxStats) -> Result<bool, PeerMisbehaved>) -> bool {
         let Some((queues, stats)) = self.queues() else { return false };
-        match queues.tx.ready(&mut stats.tx) {
+        match ask(&mut queues.tx, &mut stats.tx) {
             Ok(true) => true,
             Ok(false) => {
                 // What fills the ring must be seen before it can be answered.

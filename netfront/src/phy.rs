@@ -54,7 +54,7 @@ impl<P: Platform, D: Device> phy::Device for NetFront<P, D> {
 
     /// A received frame, if there is also room for an answer to it.
     fn receive(&mut self, _: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
-        if !self.tx_ready() {
+        if !self.can_answer() {
             return None;
         }
         let (queue, len) = self.rx_ready()?;

@@ -113,7 +113,7 @@ impl<P: Platform> Queues<P> {
 
     /// Whether there is something to receive. While there is no room for an answer to it there is not.
     pub fn has_received(&self) -> bool {
-        !self.tx.starved() && self.rx.iter().any(RxQueue::has_responses)
+        !self.tx.speechless() && self.rx.iter().any(RxQueue::has_responses)
     }
 
     /// Asks for events. `true`: there is something already.
@@ -125,10 +125,8 @@ impl<P: Platform> Queues<P> {
             Verdict::Unmute => self.ports().for_each(EventPort::unmute),
         }
         // A frame received is left where it is while there is no room for an answer to it.
-        if self.tx.starved() {
-            return self.tx.arm();
-        }
-        self.rx.iter_mut().any(RxQueue::arm)
+        let room = self.tx.starved() && self.tx.arm();
+        room || !self.tx.speechless() && self.rx.iter_mut().any(RxQueue::arm)
     }
 
     /// Until when no events are taken.

@@ -49,6 +49,8 @@ pub(crate) struct Sender<P: Platform> {
     slots: usize,
     /// Somebody could not send: the next responses are worth an event.
     starved: bool,
+    /// There is not even room for an answer.
+    speechless: bool,
 }
 
 /// What goes into a frame's first request, and where.
@@ -80,6 +82,7 @@ impl<P: Platform> Sender<P> {
             max_frame: 0,
             slots: 0,
             starved: false,
+            speechless: false,
         };
         sender.limit(info);
         Ok(sender)
@@ -103,12 +106,25 @@ impl<P: Platform> Sender<P> {
 
     /// Whether the longest frame may be sent now. Takes responses only if that is needed.
     pub fn ready(&mut self, stats: &mut TxStats) -> Result<bool, PeerMisbehaved> {
-        if self.room(self.slots).is_none() {
+        self.starved = !self.make_room(self.slots, stats)?;
+        Ok(!self.starved)
+    }
+
+    /// Whether an answer to a received frame may be sent now: one that is not to be divided. Long segments that fill the buffer
+    /// do not keep the acknowledgements out that make room for them.
+    pub fn can_answer(&mut self, stats: &mut TxStats) -> Result<bool, PeerMisbehaved> {
+        self.speechless = !self.make_room(slots(self.whole), stats)?;
+        self.starved &= self.room(self.slots).is_none();
+        Ok(!self.speechless)
+    }
+
+    fn make_room(&mut self, pages: usize, stats: &mut TxStats) -> Result<bool, PeerMisbehaved> {
+        if self.room(pages).is_none() {
             self.reap(stats)?;
         }
-        self.starved = self.room(self.slots).is_none();
-        stats.ring_full += u64::from(self.starved);
-        Ok(!self.starved)
+        let has_room = self.room(pages).is_some();
+        stats.ring_full += u64::from(!has_room);
+        Ok(has_room)
     }
 
     /// Lets the caller write a frame, to be divided into pieces of `segment_len` bytes if that is given, and puts it into a ring.
@@ -157,7 +173,12 @@ impl<P: Platform> Sender<P> {
 
     /// Whether somebody waits for room; nobody else is interested in completions.
     pub fn starved(&self) -> bool {
-        self.starved
+        self.starved || self.speechless
+    }
+
+    /// Whether received frames have to wait because they could not be answered.
+    pub fn speechless(&self) -> bool {
+        self.speechless
     }
 
     /// Asks for an event when a good part of what is in flight is answered; `true`: it is already. What comes back page by page

@@ -3,6 +3,7 @@
 use core::num::NonZeroU16;
 
 use smoltcp::phy::PacketMeta;
+use xen::{Events, Wake};
 use xen_sys::io::netif::{
     EXTRA_TYPE_GSO, EXTRA_TYPE_MCAST_ADD, ExtraInfo, GSO_TYPE_TCPV4, GSO_TYPE_TCPV6, RXF_CSUM_BLANK,
     RXF_DATA_VALIDATED, RXF_GSO_PREFIX, TXF_CSUM_BLANK,
@@ -55,7 +56,7 @@ fn a_divided_segment_is_on_the_wire_what_the_stack_meant() {
     let world = World::new();
     let (mut front, back) = with_features(&world, &[], large());
     let lens: &[usize] = if cfg!(miri) {
-        &[1, 5_000]
+        &[1_441]
     } else {
         &[1, 2, 1_000, 1_440, 1_441, 4_042, 4_043, 20_001, 40_000, 65_441]
     };
@@ -222,4 +223,36 @@ fn long_segments_are_not_asked_for_without_room_for_two() {
         }
         front.expect("the back end is willing").close().expect("the back end answers");
     }
+}
+
+#[test]
+fn long_segments_on_their_way_do_not_keep_received_frames_waiting() {
+    let world = World::new();
+    let (mut front, back) = with_features(&world, &[], large());
+    back.adjust(|knobs| knobs.takes_tx = false);
+    world.run_peers();
+    let long = oracle::frame(false, 6, (1, 2), &payload(60_000));
+    let mut sent = 0;
+    while front.transmit(NOW).is_some() {
+        divided(&world, &mut front, &back, &long, 1_448);
+        sent += 1;
+    }
+    assert_eq!(sent, 4, "four of 64 pages are left, and the longest takes 16");
+    back.send(&opaque(60, 1));
+    world.run_peers();
+    assert!(front.has_received());
+    let (token, answer) = front.receive(NOW).expect("there is room for an answer");
+    assert_eq!(token.consume(<[u8]>::len), 60);
+    answer.consume(60, |into| into.copy_from_slice(&opaque(60, 2)));
+    // Both a received frame and room are worth an event now.
+    let waiting = front.events().collect::<Vec<_>>();
+    assert!(!front.arm());
+    back.send(&opaque(60, 3));
+    assert_eq!(world.wait(&waiting, None), Wake::Event);
+    assert_eq!(receive(&mut front), Some(opaque(60, 3)));
+    let waiting = front.events().collect::<Vec<_>>();
+    assert!(!front.arm());
+    back.adjust(|knobs| knobs.takes_tx = true);
+    assert_eq!(world.wait(&waiting, None), Wake::Event);
+    assert!(front.transmit(NOW).is_some());
 }
