@@ -76,6 +76,10 @@ impl Process {
         (registers.rip, registers.rdi, registers.rsi) = (CODE, address, pages);
         let mut faults = 0;
         loop {
+            // What events have asked for is done first: they would end the stay in user mode at once.
+            if minios::user::settle() {
+                continue;
+            }
             match self.space.enter(&mut self.context).map_err(|broken| format!("{broken:?}"))? {
                 Exit::Syscall => return Ok(End::Done(faults)),
                 Exit::Event => {}
