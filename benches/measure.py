@@ -51,6 +51,16 @@ def sample(guest, name, value, unit):
     print(f"sample {guest} {name} {value:.6g} {unit}", flush=True)
 
 
+def about(*programs):
+    """Says what versions are measured; `programs` are words whose first line of output names one."""
+    info = dict(re.findall(r"^(\w+)\s*: (.*)$", xl("info"), re.MULTILINE))
+    texts = [f"Xen {info['xen_version']}", f"Linux {info['release']} in dom0 and beside us"]
+    for words in programs:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        texts.append(done.stdout.split("\n")[0].split(" (")[0])
+    print("\n".join(f"about {text}" for text in texts), flush=True)
+
+
 def failed(name, reason):
     print(f"test {name} ... FAILED: {reason}", flush=True)
 

@@ -63,8 +63,12 @@ pub fn dir() -> PathBuf {
 
 /// Builds and lays out everything but the big site; quick when nothing has changed.
 pub fn stage() -> Result<Vec<Guest>> {
+    stage_only(cargo::guest_names()?)
+}
+
+/// As [`stage`], but with these guests alone.
+pub fn stage_only(names: Vec<String>) -> Result<Vec<Guest>> {
     testbed::setup::rust_target(cargo::GUEST_TARGET, &setup::progress)?;
-    let names = cargo::guest_names()?;
     let elfs = cargo::build_guests(&names)?;
     let dir = dir();
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;

@@ -6,14 +6,17 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use testbed::XenVersion;
 
-use super::samples::{Goal, Samples, Side};
+use super::goal::Goal;
+use super::samples::{Role, Samples, Side};
 use super::{Args, measure, stage_program};
 use crate::{images, setup};
 
 const PROGRAM: &str = include_str!("../../../benches/httpd.py");
 const PROGRAM_NAME: &str = "bench_httpd.py";
-const SIDES: [Side; 2] =
-    [Side { name: "httpd", title: "httpd" }, Side { name: "peer", title: "Linux nginx" }];
+const SIDES: [Side; 2] = [
+    Side { name: "httpd", title: "httpd", role: Role::Ours },
+    Side { name: "peer", title: "Linux nginx", role: Role::Linux },
+];
 
 pub fn run(args: &Args) -> Result<u8> {
     setup::tools()?;
@@ -23,7 +26,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let mut words = vec![&*rounds, &*seconds];
     words.extend(SIDES.iter().take(if args.alone { 1 } else { 2 }).map(|side| side.name));
     let limit = Duration::from_secs(u64::from(120 + args.rounds * (120 + 8 * args.seconds)));
-    measure(args, PROGRAM_NAME, &words, limit, Samples::new(SIDES, goal))
+    measure(args, PROGRAM_NAME, &words, limit, Samples::new(&SIDES, goal))
 }
 
 /// Puts the Linux guest's files and the program where dom0 finds them.

@@ -1,21 +1,21 @@
 //! `cargo xtask bench linux`: Debian's programs under our kernel, beside the same root disk under Linux.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::Result;
 use testbed::peer;
 
-use super::samples::{Goal, Samples, Side};
-use super::{Args, measure, stage_program};
+use super::goal::Goal;
+use super::samples::{Role, Samples, Side};
+use super::{Args, build_c, chosen, measure, stage_program};
 use crate::{packed, setup, workspace};
 
 const PROGRAM: &str = include_str!("../../../benches/linux.py");
 const PROGRAM_NAME: &str = "bench_linux.py";
-const SIDES: [Side; 2] =
-    [Side { name: "minios", title: "Minios" }, Side { name: "linux", title: "Linux PV" }];
+const SIDES: [Side; 2] = [
+    Side { name: "minios", title: "Minios", role: Role::Ours },
+    Side { name: "linux", title: "Linux PV", role: Role::Linux },
+];
 /// What is measured; the last two are no configurations of xl-configs/.
 const PROGRAMS: [&str; 4] = [NGINX, "redis", INITRAMFS, MICRO];
 const NGINX: &str = "nginx";
@@ -27,20 +27,14 @@ const INITRAMFS: &str = "nginx-initramfs";
 const LINUX_MEMORY: u32 = 256;
 
 pub fn run(args: &Args) -> Result<u8> {
-    let programs: Vec<&str> = match &*args.only {
-        [] => PROGRAMS.to_vec(),
-        only => only.iter().map(String::as_str).collect(),
-    };
-    if let Some(unknown) = programs.iter().find(|name| !PROGRAMS.contains(name)) {
-        bail!("`{unknown}` is not measured: there are {}", PROGRAMS.join(", "));
-    }
+    let programs = chosen(args, &PROGRAMS)?;
     setup::tools()?;
     stage(args, &programs)?;
     let (rounds, seconds) = (args.rounds.to_string(), args.seconds.to_string());
     let sides: Vec<&str> = SIDES.iter().take(if args.alone { 1 } else { 2 }).map(|side| side.name).collect();
     let limit = Duration::from_secs(u64::from(900 + args.rounds * (300 + 16 * args.seconds)));
     let words = [&*rounds, &*seconds, &*sides.join(","), &*programs.join(",")];
-    measure(args, PROGRAM_NAME, &words, limit, Samples::new(SIDES, goal))
+    measure(args, PROGRAM_NAME, &words, limit, Samples::new(&SIDES, goal))
 }
 
 /// Puts both guests of each program, and the program that measures, where dom0 finds them.
@@ -49,7 +43,7 @@ fn stage(args: &Args, programs: &[&str]) -> Result<()> {
         let kernel = args.kernel.as_deref();
         let linux = match *name {
             MICRO => {
-                let built = ("../target/bench/micro".to_owned(), build_micro()?.display().to_string());
+                let built = ("../target/bench/micro".to_owned(), build_c(MICRO)?.display().to_string());
                 packed::stage_edited(name, &workspace::root().join("benches/micro.toml"), &[built], kernel)?;
                 packed::Linux::of(name)
             }
@@ -68,20 +62,6 @@ fn stage(args: &Args, programs: &[&str]) -> Result<()> {
         }
     }
     stage_program(PROGRAM_NAME, PROGRAM)
-}
-
-/// The program of the single operations.
-fn build_micro() -> Result<PathBuf> {
-    let dir = workspace::target().join("bench");
-    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let mut gcc = Command::new("gcc");
-    let built = dir.join(MICRO);
-    gcc.args(["-O2", "-Wall", "-pthread", "-o"]).arg(&built);
-    // Without symbol versions that are newer than the guest's library, whatever this machine has.
-    gcc.arg("-static").arg(workspace::root().join("benches/micro.c"));
-    let status = gcc.status().context("cannot run gcc")?;
-    ensure!(status.success(), "gcc cannot build benches/micro.c");
-    Ok(built)
 }
 
 fn goal(name: &str) -> Option<Goal> {

@@ -1,17 +1,23 @@
 //! `cargo xtask bench`: guests of ours beside their like on Linux, in one testbed run, taking turns.
 
+mod chart;
+mod goal;
 mod httpd;
 mod linux;
+mod net;
+mod record;
 mod samples;
+mod table;
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use testbed::XenVersion;
 
-use crate::{dom0, images};
+use crate::{dom0, images, workspace};
 use samples::Samples;
 
 /// Measure a guest beside the same service on Linux, in turns within one run
@@ -19,8 +25,8 @@ use samples::Samples;
 /// Exits with 0 when both could be measured, whatever the figures.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure: httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our kernel beside
-    /// the same root disk under Linux
+    /// What to measure: net, the network; httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our
+    /// kernel beside the same root disk under Linux
     name: String,
     /// Xen's version: 4.17 or 4.20
     #[arg(long, default_value_t)]
@@ -34,21 +40,30 @@ pub struct Args {
     /// Only ours, not Linux
     #[arg(long)]
     alone: bool,
-    /// For linux: a linked kernel, instead of the one that is built now
+    /// For guests with Debian's programs: a linked kernel, instead of the one that is built now
     #[arg(long)]
     kernel: Option<PathBuf>,
-    /// For linux: only these programs
+    /// For all but httpd: only these rows or programs
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Write the table into docs/performance.md too
+    #[arg(long)]
+    write: bool,
 }
 
-const MEASURE: &str = include_str!("../../../benches/measure.py");
+/// What the programs of benches/ share.
+const SHARED: [(&str, &str); 3] = [
+    ("measure.py", include_str!("../../../benches/measure.py")),
+    ("guests.py", include_str!("../../../benches/guests.py")),
+    ("xentrace.py", include_str!("../../../benches/xentrace.py")),
+];
 
 pub fn run(args: Args) -> Result<u8> {
     match &*args.name {
         "httpd" => httpd::run(&args),
         "linux" => linux::run(&args),
-        name => bail!("`{name}` has no measurement: there are httpd and linux"),
+        "net" => net::run(&args),
+        name => bail!("`{name}` has no measurement: there are net, httpd and linux"),
     }
 }
 
@@ -80,8 +95,11 @@ fn measure(args: &Args, program: &str, words: &[&str], limit: Duration, mut samp
             samples.line(line);
             Ok(())
         })?;
-    println!("\n{}", circumstances(args, &load_before));
-    print!("{}", samples.table());
+    let circumstances = circumstances(args, &load_before);
+    println!("\n{circumstances}");
+    print!("{}", table::text(&samples));
+    println!("{}", table::summary(&samples));
+    record::write(args, &circumstances, &samples)?;
     for (name, reason) in &report.failed {
         println!("FAILED {name}: {reason}");
     }
@@ -92,6 +110,34 @@ fn measure(args: &Args, program: &str, words: &[&str], limit: Duration, mut samp
 fn stage_program(name: &str, text: &str) -> Result<()> {
     let dir = images::dir().join("dom0");
     fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    fs::write(dir.join("measure.py"), MEASURE).context("cannot write measure.py")?;
+    for (name, text) in SHARED {
+        fs::write(dir.join(name), text).with_context(|| format!("cannot write {name}"))?;
+    }
     fs::write(dir.join(name), text).with_context(|| format!("cannot write {name}"))
+}
+
+/// Builds a C program of benches/ for guests and dom0; the file.
+fn build_c(name: &str) -> Result<PathBuf> {
+    let dir = workspace::target().join("bench");
+    fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let mut gcc = Command::new("gcc");
+    let built = dir.join(name);
+    gcc.args(["-O2", "-Wall", "-pthread", "-o"]).arg(&built);
+    // Without symbol versions that are newer than the guest's library, whatever this machine has.
+    gcc.arg("-static").arg(workspace::root().join(format!("benches/{name}.c")));
+    let status = gcc.status().context("cannot run gcc")?;
+    ensure!(status.success(), "gcc cannot build benches/{name}.c");
+    Ok(built)
+}
+
+/// Those of `all` that are asked for.
+fn chosen<'a>(args: &'a Args, all: &[&'a str]) -> Result<Vec<&'a str>> {
+    if args.only.is_empty() {
+        return Ok(all.to_vec());
+    }
+    let only: Vec<&str> = args.only.iter().map(String::as_str).collect();
+    match only.iter().find(|name| !all.contains(name)) {
+        Some(unknown) => bail!("`{unknown}` is not measured: there are {}", all.join(", ")),
+        None => Ok(only),
+    }
 }

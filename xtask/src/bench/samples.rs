@@ -1,35 +1,76 @@
-//! What a measurement has found, as a table: medians of two sides, their ratio, and what was to be reached.
+//! What a measurement has found: medians and spread of each side, ratios, and what was to be reached.
 
 use std::collections::BTreeMap;
 
+use super::goal::{Goal, Verdict};
+
 /// What the rounds have measured: by name, in the order of first appearance.
 pub struct Samples {
-    sides: [Side; 2],
+    sides: &'static [Side],
     goal: fn(&str) -> Option<Goal>,
     names: Vec<(String, String)>,
     values: BTreeMap<(String, String), Vec<f64>>,
+    about: Vec<String>,
+    labels: &'static [&'static str],
 }
 
-/// One of the two that are compared: its name in samples, and over its column.
+/// One of those that are compared: its name in samples, and over its column.
 #[derive(Clone, Copy)]
 pub struct Side {
     pub name: &'static str,
     pub title: &'static str,
+    pub role: Role,
+}
+
+/// What a side is to the others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Ours: it has a ratio, and goals.
+    Ours,
+    /// What ratios are to.
+    Linux,
+    /// Shown beside them.
+    Other,
+}
+
+/// The rounds of one side.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+    pub rounds: usize,
+}
+
+/// A figure of all sides.
+pub struct Row {
+    pub name: String,
+    pub unit: String,
+    /// In the order of the sides.
+    pub cells: Vec<Option<Spread>>,
+    /// Ours as a part of Linux's, in the order of the sides that are ours.
+    pub ratios: Vec<Option<f64>>,
+    /// The goal, and how far each side of ours is.
+    pub goal: Option<(Goal, Vec<Verdict>)>,
 }
 
 impl Samples {
-    /// Nothing yet; ours first. `goal` says what a figure is to reach.
-    pub fn new(sides: [Side; 2], goal: fn(&str) -> Option<Goal>) -> Self {
-        Self { sides, goal, names: Vec::new(), values: BTreeMap::new() }
+    /// Nothing yet. `goal` says what a figure is to reach.
+    pub fn new(sides: &'static [Side], goal: fn(&str) -> Option<Goal>) -> Self {
+        Self { sides, goal, names: Vec::new(), values: BTreeMap::new(), about: Vec::new(), labels: &[] }
     }
 
-    /// Takes `sample GUEST NAME VALUE UNIT`; other lines are none of ours.
+    /// Takes `sample SIDE NAME VALUE UNIT` and `about TEXT`; other lines are none of ours.
     pub fn line(&mut self, line: &str) {
+        if let Some(text) = line.strip_prefix("about ") {
+            self.about.push(text.to_owned());
+            return;
+        }
         let mut words = line.splitn(5, ' ');
         if words.next() != Some("sample") {
             return;
         }
-        let (Some(guest), Some(name), Some(Ok(value))) =
+        let (Some(side), Some(name), Some(Ok(value))) =
             (words.next(), words.next(), words.next().map(str::parse))
         else {
             return;
@@ -37,121 +78,144 @@ impl Samples {
         if !self.names.iter().any(|(known, _)| known == name) {
             self.names.push((name.into(), words.next().unwrap_or("").into()));
         }
-        self.values.entry((guest.into(), name.into())).or_default().push(value);
+        self.values.entry((side.into(), name.into())).or_default().push(value);
     }
 
-    fn median(&self, guest: &str, name: &str) -> Option<f64> {
-        self.values.get(&(guest.to_owned(), name.to_owned())).map(|values| median(values))
+    /// Those that are compared.
+    pub fn sides(&self) -> &'static [Side] {
+        self.sides
     }
 
-    /// One line per figure: ours, Linux's, ours as a part of Linux's, and what it should be.
-    pub fn table(&self) -> String {
-        let [ours, linux] = self.sides;
-        let mut text = format!("  {:24} {:>11} {:>11} {:>8}\n", "", ours.title, linux.title, "ratio");
-        for (name, unit) in &self.names {
-            let (ours, linux) = (self.median(ours.name, name), self.median(linux.name, name));
+    /// What the program has said of versions.
+    pub fn about(&self) -> &[String] {
+        &self.about
+    }
+
+    /// Has figures of one load stand beside each other, loads in this order.
+    pub fn order(&mut self, labels: &'static [&'static str]) {
+        self.labels = labels;
+    }
+
+    fn place(&self, name: &str) -> usize {
+        // The longest that fits: `tcp-in-1` is none of `tcp-in`.
+        let fits = |label: &&&str| name.strip_prefix(**label).is_some_and(|rest| rest.starts_with('-'));
+        let label = self.labels.iter().filter(fits).max_by_key(|label| label.len());
+        label
+            .and_then(|label| self.labels.iter().position(|other| other == label))
+            .unwrap_or(self.labels.len())
+    }
+
+    fn spread(&self, side: &str, name: &str) -> Option<Spread> {
+        self.values.get(&(side.to_owned(), name.to_owned())).map(|values| spread(values))
+    }
+
+    /// All figures.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut names: Vec<_> = self.names.iter().collect();
+        names.sort_by_key(|(name, _)| self.place(name));
+        names.into_iter().map(|(name, unit)| self.row(name, unit)).collect()
+    }
+
+    fn row(&self, name: &str, unit: &str) -> Row {
+        let cells: Vec<_> = self.sides.iter().map(|side| self.spread(side.name, name)).collect();
+        let of_linux = self.sides.iter().zip(&cells).find(|(side, _)| side.role == Role::Linux);
+        let linux = of_linux.and_then(|(_, cell)| *cell).map(|cell| cell.median);
+        let goal = (self.goal)(name);
+        let (mut ratios, mut verdicts) = (Vec::new(), Vec::new());
+        for (side, cell) in self.sides.iter().zip(&cells).filter(|(side, _)| side.role == Role::Ours) {
+            let ours = cell.map(|cell| cell.median);
             let ratio = ours.zip(linux).filter(|(_, linux)| *linux != 0.0).map(|(ours, linux)| ours / linux);
-            let shown = |value: Option<f64>, digits: usize| {
-                value.map_or("-".into(), |value| format!("{value:.digits$}"))
-            };
-            let verdict = (self.goal)(name).map_or(String::new(), |goal| goal.verdict(ours, ratio));
-            let line = format!(
-                "  {name:24} {:>11} {:>11} {:>8}  {unit:10} {verdict}",
-                shown(ours, 1),
-                shown(linux, 1),
-                shown(ratio, 2)
-            );
-            text += line.trim_end();
-            text.push('\n');
+            let share = name.strip_suffix("-rate").map(|label| format!("{label}-dom0-share"));
+            let share = share.and_then(|share| self.spread(side.name, &share)).map(|share| share.median);
+            ratios.push(ratio);
+            verdicts.extend(goal.map(|goal| goal.verdict(ours, ratio, share)));
         }
-        text
+        Row {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            cells,
+            ratios,
+            goal: goal.map(|goal| (goal, verdicts)),
+        }
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+fn spread(values: &[f64]) -> Spread {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
-}
-
-/// What a figure is to reach.
-#[derive(Clone, Copy)]
-pub enum Goal {
-    /// At least as much as Linux does; machines differ too much for a number.
-    RatioAtLeast(f64),
-    /// At most this part of Linux's.
-    RatioAtMost(f64),
-    /// At most this, whatever Linux does.
-    AtMost(f64),
-}
-
-impl Goal {
-    fn verdict(self, ours: Option<f64>, ratio: Option<f64>) -> String {
-        let (met, text) = match self {
-            Goal::RatioAtLeast(limit) => {
-                (ratio.map(|ratio| ratio >= limit), format!("ratio at least {limit}"))
-            }
-            Goal::RatioAtMost(limit) => (ratio.map(|ratio| ratio <= limit), format!("ratio at most {limit}")),
-            Goal::AtMost(limit) => (ours.map(|ours| ours <= limit), format!("at most {limit}")),
-        };
-        let word = match met {
-            Some(true) => "reached",
-            Some(false) => "missed",
-            None => "not measured",
-        };
-        format!("{text}: {word}")
-    }
+    let median =
+        if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
+    Spread { median, least: sorted[0], most: sorted[sorted.len() - 1], rounds: sorted.len() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const SIDES: [Side; 2] = [
+        Side { name: "minios", title: "Minios", role: Role::Ours },
+        Side { name: "linux", title: "Linux PV", role: Role::Linux },
+    ];
+
     fn samples(lines: &str) -> Samples {
-        let sides = [("httpd", "httpd"), ("peer", "Linux nginx")].map(|(name, title)| Side { name, title });
         let goal = |name: &str| match name {
-            "c16-rate" => Some(Goal::RatioAtLeast(1.0)),
+            "c16-rate" => Some(Goal::RatioAtLeastUnlessDom0IsFull(1.0)),
             "c16-guest-cpu" => Some(Goal::RatioAtMost(0.5)),
-            "memory" => Some(Goal::AtMost(8.0)),
             _ => None,
         };
-        let mut samples = Samples::new(sides, goal);
+        let mut samples = Samples::new(&SIDES, goal);
         lines.lines().for_each(|line| samples.line(line));
         samples
     }
 
     #[test]
     fn the_median_of_an_even_number_is_between_the_middle_two() {
-        assert_eq!(median(&[9.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&[9.0, 1.0, 2.0, 3.0]), 2.5);
+        assert_eq!(spread(&[9.0, 1.0, 2.0]), Spread { median: 2.0, least: 1.0, most: 9.0, rounds: 3 });
+        assert_eq!(spread(&[9.0, 1.0, 2.0, 3.0]).median, 2.5);
     }
 
     #[test]
-    fn the_table_compares_the_medians_with_the_goals() {
+    fn a_row_compares_the_medians_with_the_goal() {
         let samples = samples(
-            "sample httpd c16-rate 500 /s\nsample peer c16-rate 400 /s\nsample httpd c16-rate 700 /s\n\
-             sample httpd c16-rate 600 /s\nsample httpd c16-guest-cpu 300 us/request\n\
-             sample peer c16-guest-cpu 500 us/request\nround 2 of 3: httpd\nsample httpd c16-rate x /s",
+            "sample minios c16-rate 500 /s\nsample linux c16-rate 400 /s\nsample minios c16-rate 700 /s\n\
+             sample minios c16-rate 600 /s\nsample minios c16-guest-cpu 300 us/request\nabout Xen 4.17\n\
+             sample linux c16-guest-cpu 500 us/request\nround 2 of 3: httpd\nsample minios c16-rate x /s",
         );
-        let table = samples.table();
-        let lines: Vec<Vec<&str>> =
-            table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+        let rows = samples.rows();
+        assert_eq!(rows.len(), 2);
+        assert_eq!((rows[0].ratios[0], &*rows[0].unit), (Some(1.5), "/s"));
+        assert_eq!(rows[0].goal.as_ref().unwrap().1, [Verdict::Reached]);
         assert_eq!(
-            lines[0],
-            "c16-rate 600.0 400.0 1.50 /s ratio at least 1: reached".split(' ').collect::<Vec<_>>()
+            (rows[1].ratios[0], &rows[1].goal.as_ref().unwrap().1[..]),
+            (Some(0.6), &[Verdict::Missed][..])
         );
-        assert_eq!(lines[1][3], "0.60");
-        assert_eq!(lines[1].last(), Some(&"missed"));
-        assert_eq!(lines.len(), 2);
+        assert_eq!(samples.about(), ["Xen 4.17"]);
+    }
+
+    #[test]
+    fn a_rate_below_linuxs_is_excused_by_a_full_dom0_only() {
+        let text =
+            "sample minios c16-rate 300 /s\nsample linux c16-rate 400 /s\nsample minios c16-dom0-share 99 %";
+        assert_eq!(samples(text).rows()[0].goal.as_ref().unwrap().1, [Verdict::Dom0IsFull]);
+        let text = text.replace("99", "60");
+        assert_eq!(samples(&text).rows()[0].goal.as_ref().unwrap().1, [Verdict::Missed]);
     }
 
     #[test]
     fn without_linux_a_ratio_is_not_judged() {
-        let table = samples("sample httpd c16-rate 500 /s\nsample httpd memory 8 MiB").table();
-        assert!(
-            table.contains("ratio at least 1: not measured") && table.contains("at most 8: reached"),
-            "{table}"
+        let samples = samples("sample minios c16-rate 500 /s");
+        assert_eq!(samples.rows()[0].goal.as_ref().unwrap().1, [Verdict::NotMeasured]);
+    }
+
+    #[test]
+    fn figures_of_a_load_stand_together() {
+        let mut samples = samples(
+            "sample minios b-1-rate 1 /s\nsample minios c-rate 1 /s\nsample minios b-rate 1 /s\n\
+             sample minios other 1\nsample minios b-1-cpu 1 us",
         );
+        samples.order(&["c", "b-1", "b"]);
+        let names: Vec<_> = samples.rows().into_iter().map(|row| row.name).collect();
+        assert_eq!(names, ["c-rate", "b-1-rate", "b-1-cpu", "b-rate", "other"]);
     }
 }
