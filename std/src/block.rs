@@ -84,7 +84,7 @@ pub fn open_with(name: &str, config: Config) -> Result<Disk, OpenError> {
     Ok(disk)
 }
 
-/// The settings of [`open`]: a share of the free memory.
+/// The settings of [`open`]: a share of the free memory, and a disk that went away is waited for, as Linux does.
 pub fn config() -> Config {
-    Config::for_memory(minios::memory::usage().free)
+    Config { on_loss: OnLoss::Reconnect, ..Config::for_memory(minios::memory::usage().free) }
 }

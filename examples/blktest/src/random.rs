@@ -8,7 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use minios_std::block::{self, Config, Discard, Disk, OnLoss, Request, SubmitError, Token};
+use minios_std::block::{self, Discard, Disk, Request, SubmitError, Token};
 use minios_std::println;
 
 use crate::FACTOR;
@@ -83,7 +83,7 @@ impl Model {
 pub fn run<'a>(name: &str, len: u64, mut arguments: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let rounds =
         arguments.next().and_then(|word| word.parse().ok()).ok_or("random takes a number of rounds")?;
-    let mut config = Config { on_loss: OnLoss::Reconnect, ..block::config() };
+    let mut config = block::config();
     let mut replay = false;
     for word in arguments {
         match word.split_once('=') {
