@@ -169,10 +169,11 @@ impl From<SocketAddr> for Local {
 /// Buffers and timers of a TCP connection. Times are nanoseconds; `None` is never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TcpOptions {
-    /// Bytes received that wait to be read; also the largest window. A 256th of the memory that is left for connections is the
-    /// most, and 4 KiB the least of that.
+    /// The most bytes received that wait to be read, and so the largest window. Memory is taken as they come, and the
+    /// window begins at 64 KiB and grows for who reads fast.
     pub rx_buffer: usize,
-    /// Bytes written that wait to be acknowledged; at most a 64th of the memory that is left.
+    /// The most bytes written that wait to be acknowledged. Memory is taken as they come; with congestion control there is
+    /// room for 64 KiB at first, and for two congestion windows later.
     pub tx_buffer: usize,
     /// Send small segments at once. Writes between two polls are joined in any case.
     pub nodelay: bool,
@@ -182,11 +183,11 @@ pub struct TcpOptions {
     pub user_timeout_ns: Option<u64>,
     /// How long a connection attempt may take.
     pub connect_timeout_ns: Option<u64>,
-    /// How long an acknowledgement may wait for data to travel with.
+    /// How long an acknowledgement may wait for data to travel with. Every second whole segment is acknowledged at once.
     pub ack_delay_ns: Option<u64>,
     /// Initial time to live.
     pub hop_limit: u8,
-    /// Reno's congestion window. Without, the buffers and the peer's window are the limit.
+    /// CUBIC's congestion window. Without, the buffers and the peer's window are the limit.
     pub congestion_control: bool,
     /// What the peer may go on sending, in bytes, to a connection that was let go, before it is reset.
     pub discard_most: usize,
@@ -197,15 +198,15 @@ pub struct TcpOptions {
 impl Default for TcpOptions {
     fn default() -> Self {
         Self {
-            rx_buffer: 8 << 10,
-            tx_buffer: 16 << 10,
+            rx_buffer: 256 << 10,
+            tx_buffer: 512 << 10,
             nodelay: true,
             keepalive_ns: None,
             user_timeout_ns: Some(120_000_000_000),
             connect_timeout_ns: Some(30_000_000_000),
             ack_delay_ns: Some(10_000_000),
             hop_limit: 64,
-            congestion_control: false,
+            congestion_control: true,
             discard_most: 256 << 10,
             half_open: 0,
         }

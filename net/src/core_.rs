@@ -18,7 +18,7 @@ use crate::slab::Slab;
 use crate::tcp::{Tcp, TcpTables};
 use crate::udp::UdpTables;
 
-/// One smoltcp socket, in a set of its own, on one interface.
+/// One smoltcp socket, in a set of its own, on one interface; or a connection, whose set is empty.
 pub(crate) struct Flow {
     pub(crate) set: SocketSet<'static>,
     pub(crate) handle: SocketHandle,
@@ -82,22 +82,27 @@ pub(crate) struct Core {
     pub(crate) config_wakers: Vec<Waker>,
     /// For frames that no socket wants: smoltcp answers as it should.
     pub(crate) nobody: SocketSet<'static>,
+    /// Where smoltcp puts TCP segments together that came in fragments.
+    pub(crate) whole: Option<(SocketSet<'static>, SocketHandle)>,
 }
 
 impl Core {
     pub(crate) fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let tcp = TcpTables::new(|| rng.next_u64());
         Self {
             now: Instant::ZERO,
-            rng: Rng::new(seed),
+            rng,
             links: Vec::new(),
             flows: Slab::new(),
             schedule: Schedule::default(),
-            tcp: TcpTables::default(),
+            tcp,
             udp: UdpTables::default(),
             pings: BTreeMap::new(),
             resolver: Resolver::default(),
             config_wakers: Vec::new(),
             nobody: SocketSet::new(Vec::new()),
+            whole: None,
         }
     }
 
@@ -123,8 +128,13 @@ impl Core {
     ) -> Result<u32> {
         match dhcp {
             Some(socket) => self.add_flow(link, socket, Kind::Misc),
-            None => self.insert_flow(link, SocketSet::new(Vec::new()), SocketHandle::default(), Kind::Misc),
+            None => self.add_bare_flow(link, Kind::Misc),
         }
+    }
+
+    /// A flow without a socket of smoltcp.
+    pub(crate) fn add_bare_flow(&mut self, link: usize, kind: Kind) -> Result<u32> {
+        self.insert_flow(link, SocketSet::new(Vec::new()), SocketHandle::default(), kind)
     }
 
     fn insert_flow(
@@ -226,7 +236,7 @@ impl Core {
     /// Looks at what a frame or a transmission changed in a flow.
     pub(crate) fn settle(&mut self, index: u32, cause: Cause) {
         match self.flows.get(index).map(|flow| &flow.kind) {
-            Some(Kind::Tcp(_)) => self.settle_tcp(index, cause),
+            Some(Kind::Tcp(_)) => self.settle_tcp(index),
             Some(Kind::Udp { owner, .. }) => {
                 let owner = *owner;
                 self.settle_udp(owner, cause);

@@ -9,11 +9,13 @@ use crate::core_::{Cause, Core, Kind};
 use crate::device::{Outlet, Port};
 
 /// Packets that a flow may send before the next flow has its turn.
-const BURST: usize = 8;
+pub(crate) const BURST: usize = 8;
 /// Fragments and reports that an interface may send in a row.
 const OWN_BURST: usize = 64;
 /// Seconds that a datagram may wait for its neighbour.
 const PATIENCE: u8 = 3;
+/// When a connection asks for its neighbour again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// When smoltcp says "at once" and then sends nothing, it is asked again after this time.
 const PAUSE: Duration = Duration::from_millis(1);
 const PAUSE_MISC: Duration = Duration::from_secs(5);
@@ -21,7 +23,7 @@ const PAUSE_MISC: Duration = Duration::from_secs(5);
 pub(crate) const BLOCKED_RETRY: Duration = Duration::from_millis(2);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(crate) enum Outcome {
     /// It may have more to send.
     More,
     /// It has sent all that it could.
@@ -63,6 +65,9 @@ impl Core {
 
     fn send_flow<D: Device>(&mut self, link: usize, index: u32, port: &mut Port<D>) -> Outcome {
         let Some(flow) = self.flows.get_mut(index) else { return Outcome::Nothing };
+        if matches!(flow.kind, Kind::Tcp(_)) {
+            return self.send_tcp(link, index, port);
+        }
         let l = &mut self.links[link];
         let mut outlet = Outlet { port, caps: &l.caps, begun: false, used: Cell::new(false), full: false };
         for turn in 0..BURST {
@@ -85,16 +90,14 @@ impl Core {
                     _ => Outcome::Sent,
                 };
             }
-            if !matches!(flow.kind, Kind::Tcp(_)) {
-                // The rest of a datagram that was sent in fragments must go before the next one.
-                for _ in 0..OWN_BURST {
-                    if l.iface.poll_at(self.now, &self.nobody) != Some(Instant::ZERO) {
-                        break;
-                    }
-                    l.iface.poll_egress(self.now, &mut outlet, &mut self.nobody);
-                    if outlet.full {
-                        return Outcome::Full;
-                    }
+            // The rest of a datagram that was sent in fragments must go before the next one.
+            for _ in 0..OWN_BURST {
+                if l.iface.poll_at(self.now, &self.nobody) != Some(Instant::ZERO) {
+                    break;
+                }
+                l.iface.poll_egress(self.now, &mut outlet, &mut self.nobody);
+                if outlet.full {
+                    return Outcome::Full;
                 }
             }
         }
@@ -104,7 +107,14 @@ impl Core {
     fn after_sending(&mut self, index: u32, outcome: Outcome) {
         let Some(flow) = self.flows.get_mut(index) else { return };
         let link = flow.link;
-        let mut at = self.links[link].iface.poll_at(self.now, &flow.set);
+        let mut at = match &flow.kind {
+            Kind::Tcp(tcp) if outcome == Outcome::Waits => {
+                let again = self.now + ASK_AGAIN;
+                Some(tcp.connection.poll_at().filter(|at| *at > self.now).map_or(again, |at| at.min(again)))
+            }
+            Kind::Tcp(tcp) => tcp.connection.poll_at(),
+            _ => self.links[link].iface.poll_at(self.now, &flow.set),
+        };
         match outcome {
             Outcome::Waits => {
                 flow.unanswered = flow.unanswered.saturating_add(1);
@@ -130,7 +140,9 @@ impl Core {
             Some(Kind::Ping(ping)) => Some(ping.expires_at),
             _ => None,
         };
-        if let Some(due) = at
+        if more && matches!(self.flows.get(index).map(|flow| &flow.kind), Some(Kind::Tcp(_))) {
+            self.touch(index);
+        } else if let Some(due) = at
             && due <= self.now
         {
             if more {

@@ -26,6 +26,8 @@ pub(crate) struct IpSeen<'a> {
     pub(crate) dst: IpAddress,
     pub(crate) protocol: u8,
     pub(crate) hop_limit: u8,
+    /// From the IP header on.
+    pub(crate) packet: &'a [u8],
     /// From the transport header on; for a later fragment, whatever it carries.
     pub(crate) payload: &'a [u8],
     pub(crate) fragment: Option<Fragment>,
@@ -38,41 +40,11 @@ pub(crate) struct Fragment {
     pub(crate) offset: usize,
 }
 
-/// The fields of a TCP header that choose a socket.
-pub(crate) struct TcpSeen {
-    pub(crate) src_port: u16,
-    pub(crate) dst_port: u16,
-    pub(crate) seq: u32,
-    pub(crate) ack: u32,
-    flags: u8,
-    /// Sequence numbers that the segment occupies.
-    pub(crate) len: u32,
-}
-
-impl TcpSeen {
-    pub(crate) fn fin(&self) -> bool {
-        self.flags & 1 != 0
-    }
-    pub(crate) fn syn(&self) -> bool {
-        self.flags & 2 != 0
-    }
-    pub(crate) fn rst(&self) -> bool {
-        self.flags & 4 != 0
-    }
-    pub(crate) fn has_ack(&self) -> bool {
-        self.flags & 16 != 0
-    }
-    /// A request to open a connection.
-    pub(crate) fn opens(&self) -> bool {
-        self.syn() && !self.has_ack() && !self.rst() && !self.fin()
-    }
-}
-
 pub(crate) fn be16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
@@ -114,6 +86,7 @@ fn look_ipv4(ip: &[u8]) -> Option<IpSeen<'_>> {
         dst: address(16)?,
         protocol: *ip.get(9)?,
         hop_limit: *ip.get(8)?,
+        packet: ip,
         payload,
         fragment,
     })
@@ -136,6 +109,7 @@ fn look_ipv6(ip: &[u8]) -> Option<IpSeen<'_>> {
         dst: address(24)?,
         protocol,
         hop_limit: *ip.get(7)?,
+        packet: ip,
         payload,
         fragment: None,
     })
@@ -150,21 +124,6 @@ pub(crate) fn hop_limit(frame: &[u8], medium: Medium) -> u8 {
         _ => return 0,
     };
     packet.get(at).copied().unwrap_or(0)
-}
-
-/// Looks at a TCP segment.
-pub(crate) fn look_tcp(segment: &[u8]) -> Option<TcpSeen> {
-    let header_len = u32::from(segment.get(12)? >> 4) * 4;
-    let flags = *segment.get(13)?;
-    let payload_len = (segment.len() as u32).saturating_sub(header_len);
-    Some(TcpSeen {
-        src_port: be16(segment, 0)?,
-        dst_port: be16(segment, 2)?,
-        seq: be32(segment, 4)?,
-        ack: be32(segment, 8)?,
-        flags,
-        len: payload_len + u32::from(flags & 1) + u32::from(flags >> 1 & 1),
-    })
 }
 
 /// Source and destination port of a TCP or UDP header.
@@ -221,7 +180,6 @@ mod tests {
             frame[14] = version;
             for len in 0..frame.len() {
                 if let Seen::Ip(ip) = look(&frame[..len], Medium::Ethernet) {
-                    let _ = look_tcp(ip.payload);
                     let _ = crate::router::is_sane(ip.payload);
                     let _ = crate::router::name_servers(ip.payload).count();
                     let _ = FragmentPorts::default().ports_of(&ip);

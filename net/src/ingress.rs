@@ -1,24 +1,33 @@
 //! From a received frame to the one socket that it is for.
 
+use alloc::vec::Vec;
+use smoltcp::iface::SocketSet;
 use smoltcp::phy::{PacketMeta, TxToken};
-use smoltcp::wire::IpAddress;
+use smoltcp::socket::raw;
+use smoltcp::wire::{IpAddress, IpProtocol, IpVersion};
 
 use crate::core_::{Cause, Core, Kind};
 use crate::device::OneFrame;
+use crate::egress::VoidToken;
 use crate::frame::{self, IpSeen, Seen};
 use crate::route::is_loopback;
 use crate::router;
-use crate::tcp::{FlowKey, time_wait};
+use crate::tcp::FlowKey;
+
+/// The longest TCP segment that is put together of fragments. Hardly anybody sends any.
+const WHOLE: usize = 4096;
 
 /// Where a frame goes.
-enum Target {
+enum Target<'a> {
     Drop,
+    /// A whole TCP segment.
+    Segment(IpSeen<'a>),
+    /// A part of one.
+    Fragment,
     /// To the socket of this flow.
     Flow(u32),
     /// To no socket: smoltcp refuses it politely.
     Nobody,
-    /// To a connection that is over; what the peer sends again is acknowledged again.
-    TimeWait,
 }
 
 impl Core {
@@ -29,7 +38,8 @@ impl Core {
         let link_ref = &mut self.links[link];
         let set = match target {
             Target::Drop => return,
-            Target::TimeWait => return time_wait::acknowledge(frame, &link_ref.caps, tx),
+            Target::Segment(ip) => return self.receive_segment(link, frame, &ip, Some(tx)),
+            Target::Fragment => return self.receive_fragment(link, frame, tx),
             Target::Nobody => &mut self.nobody,
             Target::Flow(index) => match self.flows.get_mut(index) {
                 Some(flow) => &mut flow.set,
@@ -51,9 +61,29 @@ impl Core {
         }
     }
 
+    /// Has smoltcp put a segment together, and takes it in when it is whole.
+    fn receive_fragment<T: TxToken>(&mut self, link: usize, frame: &[u8], tx: T) {
+        let (set, handle) = self.whole.get_or_insert_with(|| {
+            let room =
+                raw::PacketBuffer::new(alloc::vec![raw::PacketMetadata::EMPTY; 1], alloc::vec![0; WHOLE]);
+            let none = raw::PacketBuffer::new(Vec::new(), Vec::new());
+            let socket = raw::Socket::new(Some(IpVersion::Ipv4), Some(IpProtocol::Tcp), room, none);
+            let mut set = SocketSet::new(Vec::new());
+            let handle = set.add(socket);
+            (set, handle)
+        });
+        let l = &mut self.links[link];
+        let mut device = OneFrame { frame: Some((frame, tx)), meta: PacketMeta::default(), caps: &l.caps };
+        l.iface.poll_ingress_single(self.now, &mut device, set);
+        let Ok(packet) = set.get_mut::<raw::Socket<'_>>(*handle).recv().map(<[u8]>::to_vec) else { return };
+        if let Some(ip) = frame::look_ip(&packet).filter(|ip| ip.fragment.is_none()) {
+            self.receive_segment::<VoidToken>(link, &[], &ip, None);
+        }
+    }
+
     /// Where the frame goes, and whether it may tell a neighbour's hardware address.
-    fn classify(&mut self, link: usize, frame: &[u8]) -> (Target, bool) {
-        let l = &self.links[link];
+    fn classify<'a>(&mut self, link: usize, frame: &'a [u8]) -> (Target<'a>, bool) {
+        let l = &mut self.links[link];
         let misc = Target::Flow(l.misc);
         // Frames for others arrive in promiscuous mode, and group addresses carry no connections.
         let to_group = l.mac.is_some() && frame.first().is_none_or(|first| first & 1 != 0);
@@ -64,7 +94,10 @@ impl Core {
             return (Target::Drop, false);
         }
         let ip = match frame::look(frame, l.caps.medium) {
-            Seen::Arp => return (misc, true),
+            Seen::Arp => {
+                l.learn_from_arp(frame, self.now);
+                return (misc, true);
+            }
             Seen::Ip(ip) => ip,
             Seen::Other => return (Target::Drop, false),
         };
@@ -74,20 +107,26 @@ impl Core {
         let icmp_type = ip.payload.first().copied();
         match (ip.protocol, icmp_type) {
             (frame::TCP, _) if to_group => (Target::Drop, false),
-            (frame::TCP, _) => (self.classify_tcp(link, &ip), false),
+            (frame::TCP, _) if ip.fragment.is_some() => (Target::Fragment, false),
+            (frame::TCP, _) => (Target::Segment(ip), false),
             (frame::UDP, _) => (self.classify_udp(link, &ip), false),
             (frame::ICMPV4, Some(0)) | (frame::ICMPV6, Some(129)) => {
                 let ident = frame::be16(ip.payload, 4);
                 let ping = ident.and_then(|ident| self.pings.get(&ident)).copied();
                 (ping.filter(|index| self.is_on(*index, link)).map_or(misc, Target::Flow), false)
             }
-            (frame::ICMPV4, Some(3)) | (frame::ICMPV6, Some(1)) => {
+            (frame::ICMPV4, Some(3)) | (frame::ICMPV6, Some(1 | 2)) => {
                 self.unreachable(&ip);
                 (Target::Drop, false)
             }
             (frame::ICMPV6, Some(134)) if !router::is_sane(ip.payload) => (Target::Drop, false),
             (frame::ICMPV6, Some(134)) => {
+                l.learn_from_ndisc(&ip, self.now);
                 self.note_name_servers(link, &ip);
+                (misc, true)
+            }
+            (frame::ICMPV6, Some(133..=137)) => {
+                l.learn_from_ndisc(&ip, self.now);
                 (misc, true)
             }
             (frame::ICMPV6, _) => (misc, true),
@@ -100,45 +139,7 @@ impl Core {
         self.flows.get(flow).is_some_and(|flow| flow.link == link)
     }
 
-    fn classify_tcp(&mut self, link: usize, ip: &IpSeen<'_>) -> Target {
-        let l = &mut self.links[link];
-        let own = |addr| if l.is_loopback() { true } else { l.has_addr(addr) };
-        // Only a host speaks TCP, and only to a host; nobody else sends from our address.
-        if !ip.src.is_unicast() || !own(ip.dst) || (!l.is_loopback() && l.has_addr(ip.src)) {
-            return Target::Drop;
-        }
-        let misc = Target::Flow(l.misc);
-        let Some((src_port, dst_port)) = l.fragments.ports_of(ip) else { return misc };
-        if src_port == 0 || dst_port == 0 {
-            return Target::Drop;
-        }
-        let key = FlowKey { local: (dst_port, ip.dst), remote: (src_port, ip.src) };
-        let segment = match ip.fragment {
-            Some(fragment) if fragment.offset != 0 => None,
-            _ => frame::look_tcp(ip.payload),
-        };
-        if let Some(index) = self.tcp.index.get(&key).copied() {
-            // Two that call each other at once do not meet here: smoltcp panics when the other's call comes before its
-            // own is sent.
-            let crosses = segment.is_some_and(|segment| segment.opens()) && self.is_opening(index);
-            return if self.is_on(index, link) && !crosses { Target::Flow(index) } else { Target::Drop };
-        }
-        let Some(segment) = segment else { return Target::Drop };
-        let listener = if segment.opens() { self.listener_for(&key) } else { None };
-        if self.tcp.time_wait.contains(&key, self.now) {
-            match listener {
-                Some(_) => self.tcp.time_wait.remove(&key),
-                None if segment.rst() || segment.len == 0 => return Target::Drop,
-                None => return Target::TimeWait,
-            }
-        }
-        match listener {
-            Some(listener) => self.admit(link, key, listener).map_or(Target::Drop, Target::Flow),
-            None => Target::Nobody,
-        }
-    }
-
-    fn classify_udp(&mut self, link: usize, ip: &IpSeen<'_>) -> Target {
+    fn classify_udp(&mut self, link: usize, ip: &IpSeen<'_>) -> Target<'static> {
         let l = &mut self.links[link];
         let misc = Target::Flow(l.misc);
         let Some((src_port, dst_port)) = l.fragments.ports_of(ip) else { return misc };
@@ -158,16 +159,26 @@ impl Core {
     fn unreachable(&mut self, ip: &IpSeen<'_>) {
         let Some(quoted) = ip.payload.get(8..).and_then(frame::look_ip) else { return };
         let Some((src_port, dst_port)) = frame::ports(quoted.payload) else { return };
-        let code = ip.payload.get(1).copied().unwrap_or(0);
-        let port_closed = code == if ip.protocol == frame::ICMPV4 { 3 } else { 4 };
+        let (kind, code) = (ip.payload[0], ip.payload.get(1).copied().unwrap_or(0));
+        let is_v4 = ip.protocol == frame::ICMPV4;
+        let port_closed = code == if is_v4 { 3 } else { 4 };
+        // The longest packet that the router would let through.
+        let too_big = match (is_v4, kind, code) {
+            (true, _, 4) => frame::be16(ip.payload, 6).map(usize::from),
+            (false, 2, _) => frame::be32(ip.payload, 4).map(|mtu| mtu as usize),
+            _ => None,
+        };
         match quoted.protocol {
             frame::TCP => {
                 let key = FlowKey { local: (src_port, quoted.src), remote: (dst_port, quoted.dst) };
-                let seq = quoted.payload.get(4..8).is_some();
-                if seq && let Some(index) = self.tcp.index.get(&key).copied() {
-                    self.tcp_unreachable(index, port_closed);
+                let Some(seq) = frame::be32(quoted.payload, 4) else { return };
+                let Some(index) = self.tcp.index.get(&key).copied() else { return };
+                match too_big {
+                    Some(mtu) => self.tcp_too_big(index, seq, mtu),
+                    None => self.tcp_unreachable(index, port_closed),
                 }
             }
+            frame::UDP if kind == 2 => {}
             frame::UDP => self.udp_unreachable(quoted.src, src_port, (quoted.dst, dst_port), port_closed),
             _ => {}
         }

@@ -1,12 +1,12 @@
-//! TCP/IP for guests: interfaces, sockets, DHCP, SLAAC and DNS over smoltcp.
+//! TCP/IP for guests: TCP of our own; interfaces, UDP, DHCP, SLAAC and DNS over smoltcp.
 //!
 //! [`Stack`] owns the network devices and every socket. It never blocks and never reads a clock: the owner calls
 //! [`Stack::poll`] with the time, sleeps until the deadline that it returns or until a device has news, and calls it
 //! again. What can wait takes a [`core::task::Context`] and returns [`core::task::Poll`]; a blocking API is built above.
 //!
-//! Each socket sits in a smoltcp `SocketSet` of its own. Frames are matched to their socket here, by a tree, and only
-//! sockets that have something to do are polled, so that idle sockets cost nothing. A listener makes a socket when a SYN
-//! arrives, which gives a real backlog.
+//! Frames are matched to their socket here, by a tree, and only sockets that have something to do are polled, so that idle
+//! sockets cost nothing. TCP connections are our own (`tcp`); the other sockets are smoltcp's, each in a `SocketSet` of its
+//! own. A listener makes a connection when a SYN arrives, which gives a real backlog.
 //!
 //! Neighbours: `netfront` supplies the devices (`smoltcp::phy::Device`); the std-like API stands above.
 #![no_std]

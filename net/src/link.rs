@@ -15,6 +15,7 @@ use smoltcp::wire::{
 use crate::config::{Cidr, IfConfig, Ipv4Config, Ipv6Config};
 use crate::device::OneFrame;
 use crate::frame::FragmentPorts;
+use crate::neighbour::Neighbours;
 
 /// The number of an interface; 0 is the loopback interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,7 @@ pub(crate) struct Link {
     /// The device had no room when last tried.
     pub(crate) blocked: bool,
     pub(crate) fragments: FragmentPorts,
+    pub(crate) neighbours: Neighbours,
     pub(crate) lease: Option<Lease>,
     /// Addresses that the neighbours have been told of.
     pub(crate) announced: Vec<IpCidr>,
@@ -182,6 +184,7 @@ impl Link {
             waiting: Vec::new(),
             blocked: false,
             fragments: FragmentPorts::default(),
+            neighbours: Neighbours::default(),
             lease: None,
             announced: Vec::new(),
             advertised_dns: Vec::new(),

@@ -1,4 +1,4 @@
-//! Asking for a neighbour's hardware address (ARP, NDISC).
+//! Asking for a neighbour's hardware address (ARP, NDISC); `known` keeps the answers.
 //!
 //! smoltcp does it too, but once a second for all neighbours together, and it forgets what it knows whenever an address
 //! changes. The answers are its business in any case.
@@ -11,10 +11,13 @@ use smoltcp::wire::{
     NdiscNeighborFlags, NdiscRepr,
 };
 
+mod known;
+
 use alloc::vec::Vec;
 
 use crate::device::Port;
 use crate::link::Link;
+pub(crate) use known::{Neighbours, Way};
 
 const ETHERNET: usize = 14;
 

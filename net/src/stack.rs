@@ -138,6 +138,7 @@ impl<D: Device> Stack<D> {
         link.mac = Some(mac);
         link.up = true;
         link.announced.clear();
+        link.neighbours = Default::default();
         let lease = link.lease.take();
         link.set_lease(lease);
         self.ports[interface.0] = Port::Device(device);
@@ -277,9 +278,15 @@ impl<D: Device> Stack<D> {
         links.into_iter().flat_map(Link::multicast_macs)
     }
 
-    /// Limits the bytes in buffers of TCP connections; callers beyond it are left to try again.
+    /// Limits the memory of TCP connections: 1 KiB for each, and what is in their queues. Near it queues stop growing; callers
+    /// beyond it are left to try again.
     pub fn set_tcp_memory_limit(&mut self, bytes: usize) {
-        self.core.tcp.memory_limit = bytes;
+        self.core.tcp.pool.set_limit(bytes);
+    }
+
+    /// The memory of TCP connections now.
+    pub fn tcp_memory(&self) -> usize {
+        self.core.tcp.pool.used()
     }
 
     /// TCP connections of every kind, and those in TIME-WAIT.

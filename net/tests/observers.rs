@@ -221,7 +221,12 @@ fn what_comes_in_after_both_halves_were_shut_down_resets() {
 #[test]
 fn without_congestion_control_the_whole_buffer_goes_out_at_once() {
     let mut sim = Sim::new(2, 1);
-    let options = TcpOptions { rx_buffer: 32 << 10, tx_buffer: 32 << 10, ..TcpOptions::default() };
+    let options = TcpOptions {
+        rx_buffer: 32 << 10,
+        tx_buffer: 32 << 10,
+        congestion_control: false,
+        ..TcpOptions::default()
+    };
     let listener = sim.stacks[0].tcp_listen(any(80), 4, options).unwrap();
     let c = sim.stacks[1].tcp_connect(at(1, 80), options).unwrap();
     sim.run_for(S);

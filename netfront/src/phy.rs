@@ -81,7 +81,7 @@ impl<P: Platform, D: Device> phy::Device for NetFront<P, D> {
         capabilities.checksum.udp = Checksum::None;
         let longest = NonZeroUsize::new(info.max_frame);
         capabilities.segmentation.tcpv4 = longest.filter(|_| info.segmentation.ipv4);
-        // Not over IPv6: smoltcp 0.14 makes such segments and then drops them for want of fragmentation.
+        capabilities.segmentation.tcpv6 = longest.filter(|_| info.segmentation.ipv6);
         capabilities
     }
 }

@@ -28,9 +28,7 @@ pub trait NetHost: Send + Sync {
 
     /// Buffers and timers of a TCP connection, where the program does not say.
     fn tcp_options(&self) -> TcpOptions {
-        // What a server of files fills between two acknowledgements, and what it is asked. Each connection gets both at once,
-        // or less where little memory is left.
-        TcpOptions { rx_buffer: 32 << 10, tx_buffer: 256 << 10, ..TcpOptions::default() }
+        TcpOptions::default()
     }
 }
 

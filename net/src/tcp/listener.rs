@@ -1,14 +1,17 @@
 //! Listeners: who may call, how many at once, and who waits to be accepted.
+//!
+//! A call takes a connection from the start. When too many have not confirmed theirs, the next ones are answered with
+//! cookies and take none until they confirm.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::hash::Hasher;
 use core::task::{Context, Poll, Waker};
-use smoltcp::socket::tcp::State;
 use smoltcp::time::Duration;
-use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint, IpVersion, TcpControl, TcpRepr, TcpSeqNumber};
 
-use super::{FlowKey, ListenerId, Phase, TcpId, socket};
+use super::engine::{Connection, Seq};
+use super::{FlowKey, ListenerId, Phase, TcpId, reply};
 use crate::config::{Local, TcpOptions};
 use crate::core_::{Core, Flow, Kind, remember};
 use crate::error::{Error, Result};
@@ -18,6 +21,15 @@ use crate::observe::{Change, Observed, Observer};
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long it is preferred to those who call after it.
 const PRIORITY: Duration = Duration::from_millis(200);
+
+/// What becomes of a call.
+pub(super) enum Admission {
+    Connection(u32),
+    /// The answer that holds all there is to know of it.
+    Cookie(TcpRepr<'static>),
+    /// Nothing; the caller tries again.
+    Later,
+}
 
 pub(crate) struct Listener {
     local: Local,
@@ -38,6 +50,7 @@ impl Core {
         backlog: usize,
         options: TcpOptions,
     ) -> Result<ListenerId> {
+        super::check(&options)?;
         if let Some(addr) = local.addr
             && !self.is_local(addr.into())
         {
@@ -82,34 +95,92 @@ impl Core {
         group().nth(spread(key.remote, count)).copied()
     }
 
-    /// Makes a socket for a caller, or `None` when the backlog is full or there is no memory: the caller tries again.
-    pub(crate) fn admit(&mut self, link: usize, key: FlowKey, listener: u32) -> Option<u32> {
-        let l = self.tcp.listeners.get(listener)?;
+    /// Judges a call.
+    pub(super) fn admit(
+        &mut self,
+        link: usize,
+        key: FlowKey,
+        listener: u32,
+        call: &TcpRepr<'_>,
+    ) -> Admission {
+        let Some(l) = self.tcp.listeners.get(listener) else { return Admission::Later };
         if l.ready.len() >= l.backlog {
-            return None;
+            return Admission::Later;
         }
         let options = l.options;
         if l.half_open.len() >= l.backlog.max(options.half_open)
             && let Some(oldest) = l.half_open.front().copied()
         {
-            // A real caller confirms within a round trip. One that has not for long makes room; otherwise the newcomer
-            // tries again, since forgetting a caller that is about to confirm would reset it.
-            let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get(oldest) else { return None };
+            // A real caller confirms within a round trip, and a burst of them makes room soon: the newcomer tries again.
+            // Where one has not confirmed for long there is a flood, and nothing is kept of the newcomer.
+            let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get(oldest) else {
+                return Admission::Later;
+            };
             if tcp.limit.is_none_or(|limit| limit > self.now + HANDSHAKE - PRIORITY) {
-                return None;
+                return Admission::Later;
             }
-            self.free_tcp(oldest);
+            return self
+                .bake(link, &key, options.rx_buffer, call)
+                .map_or(Admission::Later, Admission::Cookie);
         }
-        let options = self.afforded(&options);
-        let mut socket = self.make_socket(&options).ok()?;
-        socket.listen(IpListenEndpoint { addr: Some(key.local.1), port: key.local.0 }).ok()?;
-        let index = self.add_tcp(link, key, Phase::HalfOpen(listener), &options, socket).ok()?;
+        let (iss, stamp) = self.tcp.keys.first(&key, self.now);
+        let is_v6 = key.local.1.version() == IpVersion::Ipv6;
+        let connection = Connection::answer(call, iss, stamp, is_v6, &options, self.now);
+        match self.enter(link, key, listener, connection) {
+            Some(index) => {
+                if let Some(l) = self.tcp.listeners.get_mut(listener) {
+                    l.half_open.push_back(index);
+                }
+                Admission::Connection(index)
+            }
+            None => Admission::Later,
+        }
+    }
+
+    fn enter(&mut self, link: usize, key: FlowKey, listener: u32, connection: Connection) -> Option<u32> {
+        let index = self.add_tcp(link, key, Phase::HalfOpen(listener), connection).ok()?;
         let limit = self.now + HANDSHAKE;
         if let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) {
             tcp.limit = Some(limit);
         }
-        self.tcp.listeners.get_mut(listener)?.half_open.push_back(index);
         Some(index)
+    }
+
+    /// An answer whose number is a cookie. It offers no options but the segment size, which the cookie holds.
+    fn bake(
+        &self,
+        link: usize,
+        key: &FlowKey,
+        buffer: usize,
+        call: &TcpRepr<'_>,
+    ) -> Option<TcpRepr<'static>> {
+        let headers = if key.local.1.version() == IpVersion::Ipv6 { 60 } else { 40 };
+        let own = self.links[link].caps.ip_mtu().saturating_sub(headers).min(65535) as u16;
+        let mss = call.max_seg_size.unwrap_or(if headers == 60 { 1220 } else { 536 }).min(own);
+        let cookie = self.tcp.keys.cookie(key, Seq(call.seq_number.0 as u32), mss, self.now)?;
+        Some(TcpRepr {
+            control: TcpControl::Syn,
+            seq_number: TcpSeqNumber(cookie.0 as i32),
+            ack_number: Some(call.seq_number + 1),
+            window_len: buffer.min(65535) as u16,
+            max_seg_size: Some(own),
+            ..reply::blank(call)
+        })
+    }
+
+    /// Makes a connection for who has confirmed a cookie; `None` when the backlog is full or there is no memory.
+    pub(super) fn confirm(
+        &mut self,
+        link: usize,
+        key: FlowKey,
+        listener: u32,
+        segment: &TcpRepr<'_>,
+        mss: u16,
+    ) -> Option<u32> {
+        let l = self.tcp.listeners.get(listener).filter(|l| l.ready.len() < l.backlog)?;
+        let is_v6 = key.local.1.version() == IpVersion::Ipv6;
+        let connection = Connection::confirm(segment, mss, is_v6, &l.options, self.now);
+        self.enter(link, key, listener, connection)
     }
 
     /// Moves a connection whose caller has confirmed to those that wait to be accepted.
@@ -207,13 +278,7 @@ impl Core {
             waker.wake();
         }
         for index in l.half_open.into_iter().chain(l.ready) {
-            if let Some(flow) = self.flows.get_mut(index)
-                && socket(flow).state() == State::Listen
-            {
-                self.free_tcp(index);
-            } else {
-                self.let_go(index, true);
-            }
+            self.let_go(index, true);
         }
         Ok(())
     }

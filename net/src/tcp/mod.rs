@@ -1,12 +1,15 @@
 //! TCP: connections, listeners with a real backlog, and what lingers after a close.
 //!
-//! A connection is a flow with a smoltcp socket. A listener owns no socket: each SYN that its backlog admits gets a
-//! fresh one. Connections that nobody holds any more linger until the peer has acknowledged the end; those in TIME-WAIT
+//! A connection is a flow with a [`Connection`] of `engine`, which knows neither addresses nor devices; `ingress` and
+//! `egress` carry its segments. A listener owns no connection: each SYN that its backlog admits gets a fresh one, and
+//! under a flood of calls the answer is a cookie. Connections that nobody holds any more linger until the peer has acknowledged the end; those in TIME-WAIT
 //! shrink to an entry of [`time_wait::TimeWait`].
 
-#[expect(dead_code, unused_imports, reason = "the connections still use smoltcp's socket")]
+mod egress;
 mod engine;
+mod ingress;
 mod listener;
+mod reply;
 mod settle;
 mod stream;
 pub(crate) mod time_wait;
@@ -14,16 +17,16 @@ pub(crate) mod time_wait;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::task::Waker;
-use smoltcp::iface::SocketHandle;
-use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer, State};
 use smoltcp::time::Instant;
 use smoltcp::wire::IpAddress;
 
 use crate::config::TcpOptions;
-use crate::core_::{Core, Flow, Kind, duration};
+use crate::core_::{Core, Flow, Kind};
 use crate::error::{Error, Result};
 use crate::observe::{Change, Observed};
 use crate::slab::{Id, Slab};
+pub(crate) use engine::Pool;
+use engine::{CONNECTION, Connection, Keys, State};
 pub(crate) use listener::{Listener, spread};
 use time_wait::TimeWait;
 
@@ -90,6 +93,7 @@ pub(crate) enum Phase {
 pub(crate) struct Tcp {
     pub(crate) key: FlowKey,
     pub(crate) phase: Phase,
+    pub(crate) connection: Connection,
     /// The state when last looked at.
     seen: State,
     /// Why the connection ended, if not in good order.
@@ -107,10 +111,7 @@ pub(crate) struct Tcp {
     ended: bool,
     /// Once our side has ended too, what still comes in is answered with a reset.
     refuses: bool,
-    /// Small segments are held back.
-    corked: bool,
-    options: TcpOptions,
-    /// When we give up, whatever smoltcp thinks.
+    /// When we give up, whatever the connection thinks.
     pub(crate) limit: Option<Instant>,
     /// Bytes written and not acknowledged when last looked at.
     unsent: usize,
@@ -124,92 +125,44 @@ pub(crate) struct TcpTables {
     listeners: Slab<Listener>,
     by_port: BTreeMap<u16, Vec<u32>>,
     pub(crate) time_wait: TimeWait,
-    /// Bytes of buffers in use, and how many there may be.
-    memory: usize,
-    pub(crate) memory_limit: usize,
+    /// The memory of all connections.
+    pub(crate) pool: Pool,
+    keys: Keys,
 }
 
-impl Default for TcpTables {
-    fn default() -> Self {
+impl TcpTables {
+    /// No connections; `random` gives secrets.
+    pub(crate) fn new(random: impl FnMut() -> u64) -> Self {
         Self {
             index: BTreeMap::new(),
             listeners: Slab::new(),
             by_port: BTreeMap::new(),
             time_wait: TimeWait::default(),
-            memory: 0,
-            memory_limit: usize::MAX,
+            pool: Pool::new(usize::MAX),
+            keys: Keys::new(random),
         }
     }
 }
 
-fn buffer(len: usize) -> Result<Vec<u8>> {
-    if !(1..=1 << 30).contains(&len) {
-        return Err(Error::InvalidInput("buffer size must be between 1 byte and 1 GiB"));
+/// Buffers that make sense.
+fn check(options: &TcpOptions) -> Result<()> {
+    match [options.rx_buffer, options.tx_buffer].iter().all(|len| (1..=1 << 30).contains(len)) {
+        true => Ok(()),
+        false => Err(Error::InvalidInput("buffer size must be between 1 byte and 1 GiB")),
     }
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| Error::OutOfMemory)?;
-    bytes.resize(len, 0);
-    Ok(bytes)
 }
-
-/// The flow's smoltcp socket.
-fn socket(flow: &mut Flow) -> &mut Socket<'static> {
-    flow.set.get_mut(flow.handle)
-}
-
-/// A new connection gets at most these parts of the memory that is left, as long as that gives it [`LEAST`].
-const RX_SHARE: usize = 256;
-const TX_SHARE: usize = 64;
-/// Bytes of a buffer that a connection gets, however little is left.
-const LEAST: usize = 4 << 10;
 
 impl Core {
-    /// The options of a new connection, with buffers that leave something for others.
-    fn afforded(&self, options: &TcpOptions) -> TcpOptions {
-        let left = self.tcp.memory_limit.saturating_sub(self.tcp.memory);
-        let part = |wanted: usize, share: usize| wanted.min((left / share).max(LEAST));
-        TcpOptions {
-            rx_buffer: part(options.rx_buffer, RX_SHARE),
-            tx_buffer: part(options.tx_buffer, TX_SHARE),
-            ..*options
-        }
-    }
-
-    /// A socket with the buffers and timers asked for.
-    fn make_socket(&mut self, options: &TcpOptions) -> Result<Socket<'static>> {
-        let bytes = options.rx_buffer.saturating_add(options.tx_buffer);
-        if self.tcp.memory.saturating_add(bytes) > self.tcp.memory_limit {
+    /// Enters a connection in the tables.
+    fn add_tcp(&mut self, link: usize, key: FlowKey, phase: Phase, connection: Connection) -> Result<u32> {
+        if !self.tcp.pool.charge(CONNECTION) {
             return Err(Error::OutOfMemory);
         }
-        let rx = SocketBuffer::new(buffer(options.rx_buffer)?);
-        let mut socket = Socket::new(rx, SocketBuffer::new(buffer(options.tx_buffer)?));
-        socket.set_nagle_enabled(!options.nodelay);
-        socket.set_ack_delay(options.ack_delay_ns.map(duration));
-        socket.set_keep_alive(options.keepalive_ns.map(duration));
-        socket.set_hop_limit(Some(options.hop_limit.max(1)));
-        // A new socket has the best that smoltcp was built with, and its window begins at 2 KiB.
-        socket.set_congestion_control(if options.congestion_control {
-            CongestionControl::Reno
-        } else {
-            CongestionControl::None
-        });
-        Ok(socket)
-    }
-
-    /// Enters a socket in the tables.
-    fn add_tcp(
-        &mut self,
-        link: usize,
-        key: FlowKey,
-        phase: Phase,
-        options: &TcpOptions,
-        socket: Socket<'static>,
-    ) -> Result<u32> {
-        let seen = socket.state();
         let tcp = Tcp {
             key,
             phase,
-            seen,
+            seen: connection.state(),
+            connection,
             error: None,
             soft_error: None,
             rx_waker: None,
@@ -219,14 +172,17 @@ impl Core {
             queued: 0,
             ended: false,
             refuses: false,
-            corked: false,
-            options: *options,
             limit: None,
             unsent: 0,
             discarded: 0,
         };
-        let index = self.add_flow(link, socket, Kind::Tcp(tcp))?;
-        self.tcp.memory += options.rx_buffer + options.tx_buffer;
+        let index = match self.add_bare_flow(link, Kind::Tcp(tcp)) {
+            Ok(index) => index,
+            Err(error) => {
+                self.tcp.pool.release(CONNECTION);
+                return Err(error);
+            }
+        };
         self.tcp.index.insert(key, index);
         Ok(index)
     }
@@ -234,58 +190,39 @@ impl Core {
     /// Forgets a connection at once.
     fn free_tcp(&mut self, index: u32) {
         let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get(index) else { return };
-        let (key, options, phase) = (tcp.key, tcp.options, tcp.phase);
+        let (key, phase) = (tcp.key, tcp.phase);
         self.leave_listener(index, phase);
         if self.tcp.index.get(&key) == Some(&index) {
             self.tcp.index.remove(&key);
         }
-        self.tcp.memory = self.tcp.memory.saturating_sub(options.rx_buffer + options.tx_buffer);
         if let Some(Flow { kind: Kind::Tcp(mut tcp), .. }) = self.remove_flow(index) {
+            tcp.connection.release(&mut self.tcp.pool);
+            self.tcp.pool.release(CONNECTION);
             tcp.wake_all();
             tcp.observer.tell(Change::State);
         }
     }
 
-    /// The place, flow and state of a connection that the application holds.
-    fn tcp_flow(&mut self, id: TcpId) -> Result<(u32, SocketHandle)> {
+    /// The place of a connection that the application holds.
+    fn tcp_flow(&self, id: TcpId) -> Result<u32> {
         let index = self.flows.resolve(id).ok_or(Error::BadHandle)?;
-        match self.flows.get(index) {
-            Some(Flow { kind: Kind::Tcp(tcp), handle, .. })
-                if matches!(tcp.phase, Phase::Opening | Phase::Open) =>
-            {
-                Ok((index, *handle))
-            }
+        match self.flows.get(index).map(|flow| &flow.kind) {
+            Some(Kind::Tcp(tcp)) if matches!(tcp.phase, Phase::Opening | Phase::Open) => Ok(index),
             _ => Err(Error::BadHandle),
         }
     }
 
-    /// Runs `f` on a connection's socket and entry.
-    fn with_tcp<R>(
-        &mut self,
-        id: TcpId,
-        f: impl FnOnce(&mut Socket<'static>, &mut Tcp) -> Result<R>,
-    ) -> Result<R> {
-        let (index, handle) = self.tcp_flow(id)?;
+    /// Runs `f` on a connection's entry.
+    fn with_tcp<R>(&mut self, id: TcpId, f: impl FnOnce(&mut Tcp, &mut Pool) -> Result<R>) -> Result<R> {
+        let index = self.tcp_flow(id)?;
         match self.flows.get_mut(index) {
-            Some(Flow { kind: Kind::Tcp(tcp), set, .. }) => f(set.get_mut(handle), tcp),
+            Some(Flow { kind: Kind::Tcp(tcp), .. }) => f(tcp, &mut self.tcp.pool),
             _ => Err(Error::BadHandle),
         }
     }
 }
 
 impl Tcp {
-    /// Has smoltcp watch for a silent peer only when an answer is due: its time-out counts any silence.
-    fn watch(&self, socket: &mut Socket<'static>) {
-        let timeout = match self.phase {
-            Phase::Opening => self.options.connect_timeout_ns,
-            _ if socket.send_queue() > 0 || self.options.keepalive_ns.is_some() => {
-                self.options.user_timeout_ns
-            }
-            _ => None,
-        };
-        socket.set_timeout(timeout.map(duration));
-    }
-
     fn wake_rx(&mut self) {
         if let Some(waker) = self.rx_waker.take() {
             waker.wake();

@@ -1,10 +1,10 @@
 //! What follows from a change in a connection's state: whom to wake, what failed, when to forget it.
 
-use smoltcp::socket::tcp::State;
 use smoltcp::time::Duration;
 
-use super::{Phase, socket};
-use crate::core_::{Cause, Core, Flow, Kind};
+use super::Phase;
+use super::engine::{Connection, Failure, State};
+use crate::core_::{Core, Flow, Kind};
 use crate::error::Error;
 use crate::observe::Change;
 
@@ -14,34 +14,29 @@ const LINGER: Duration = Duration::from_secs(60);
 const RESET_LINGER: Duration = Duration::from_secs(1);
 
 /// Whether there is enough room to tell a writer that found none: not for every acknowledgement.
-pub(super) fn has_room(socket: &smoltcp::socket::tcp::Socket<'static>) -> bool {
-    (socket.send_capacity() - socket.send_queue()) * 3 >= socket.send_capacity()
+pub(super) fn has_room(connection: &Connection) -> bool {
+    connection.send_room().saturating_mul(3) >= connection.send_capacity()
 }
 
 impl Core {
-    pub(crate) fn settle_tcp(&mut self, index: u32, cause: Cause) {
+    pub(crate) fn settle_tcp(&mut self, index: u32) {
         let now = self.now;
         let Some(flow) = self.flows.get_mut(index) else { return };
-        let deadline = flow.deadline;
         let dirty = flow.dirty;
-        let link = &self.links[flow.link];
-        let Flow { kind: Kind::Tcp(tcp), set, handle, .. } = flow else { return };
-        let socket = set.get_mut::<smoltcp::socket::tcp::Socket>(*handle);
-        let state = socket.state();
+        let Flow { kind: Kind::Tcp(tcp), .. } = flow else { return };
+        let pool = &mut self.tcp.pool;
+        let connection = &mut tcp.connection;
+        let state = connection.state();
         let before = core::mem::replace(&mut tcp.seen, state);
         let ended_before = tcp.ended;
         tcp.ended |= matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
         if state == State::Closed && before != State::Closed && tcp.error.is_none() {
-            tcp.error = match (before, cause) {
-                (State::LastAck | State::TimeWait | State::Closing, _) => None,
-                // The interface has lost the address, and smoltcp has given the connection up.
-                (_, Cause::Clock) if !link.is_loopback() && !link.has_addr(tcp.key.local.1) => {
-                    Some(Error::ConnectionAborted)
-                }
-                (_, Cause::Clock) => Some(tcp.soft_error.clone().unwrap_or(Error::TimedOut)),
-                (State::SynSent, Cause::Frame) => Some(Error::ConnectionRefused),
-                (_, Cause::Frame) => Some(Error::ConnectionReset),
-            };
+            tcp.error = connection.failure().map(|failure| match failure {
+                Failure::Refused => Error::ConnectionRefused,
+                Failure::Reset => Error::ConnectionReset,
+                Failure::TimedOut => tcp.soft_error.clone().unwrap_or(Error::TimedOut),
+                Failure::Gone => Error::ConnectionAborted,
+            });
         }
         match tcp.phase {
             Phase::Opening if !matches!(state, State::SynSent | State::SynReceived | State::Closed) => {
@@ -49,8 +44,8 @@ impl Core {
             }
             Phase::HalfOpen(listener) => match state {
                 State::SynReceived => {}
-                // The caller took its call back, or sent something that was no call.
-                State::Listen | State::Closed => return self.free_tcp(index),
+                // The caller took its call back.
+                State::Closed => return self.free_tcp(index),
                 _ => {
                     tcp.phase = Phase::Queued(listener);
                     tcp.limit = None;
@@ -59,22 +54,20 @@ impl Core {
             },
             Phase::Queued(_) if state == State::Closed => return self.free_tcp(index),
             Phase::Lingering => {
-                while let Ok(len @ 1..) = socket.recv(|data| (data.len(), data.len())) {
+                while let len @ 1.. = connection.recv(now, pool, <[u8]>::len) {
                     tcp.discarded += len;
                 }
-                if tcp.discarded > tcp.options.discard_most && state != State::Closed {
-                    socket.abort();
+                if tcp.discarded > connection.options().discard_most && state != State::Closed {
+                    connection.abort(pool);
                     tcp.seen = State::Closed;
                     tcp.limit = Some(now + RESET_LINGER);
                     return self.touch(index);
                 }
-                if state == State::Closed && socket.remote_endpoint().is_none() {
+                if state == State::Closed && !connection.has_reset() {
                     return self.free_tcp(index);
                 }
-                // Only the clock holds it: nothing is left to acknowledge. A frame's acknowledgement is still to be sent.
-                let quiet =
-                    cause == Cause::Clock && deadline.is_some_and(|at| at > now + Duration::from_secs(1));
-                if state == State::TimeWait && quiet && !dirty {
+                // Only the clock holds it: nothing is left to acknowledge.
+                if state == State::TimeWait && !dirty && !connection.owes_ack() {
                     let key = tcp.key;
                     self.free_tcp(index);
                     return self.tcp.time_wait.insert(key, now);
@@ -82,24 +75,20 @@ impl Core {
             }
             _ => {}
         }
-        tcp.watch(socket);
-        if socket.can_recv() || (state != State::SynSent && !socket.may_recv()) {
+        if connection.can_recv() || (state != State::SynSent && !connection.may_recv()) {
             tcp.wake_rx();
         }
         // Room, or the last acknowledgement, or another state: the end of one that somebody waits for.
-        let unsent = socket.send_queue();
+        let unsent = tcp.connection.send_queue();
         let flushed = core::mem::replace(&mut tcp.unsent, unsent) > unsent && unsent == 0;
-        if socket.can_send() || flushed || state != before {
+        if tcp.connection.can_send() || flushed || state != before {
             tcp.wake_tx();
         }
-        let queued = socket.recv_queue();
+        let queued = tcp.connection.recv_queue();
         let queued_before = core::mem::replace(&mut tcp.queued, queued);
         let more = queued_before < queued;
         if more && tcp.refuses && matches!(state, State::FinWait1 | State::FinWait2) {
-            if queued_before == 0 {
-                let _ = socket.recv(|data| (data.len(), ()));
-            }
-            socket.abort();
+            tcp.connection.abort(pool);
             (tcp.seen, tcp.error) = (State::Closed, Some(Error::ConnectionReset));
             tcp.observer.tell(Change::State);
             return self.touch(index);
@@ -115,7 +104,7 @@ impl Core {
         if more {
             tcp.observer.tell(Change::Readable);
         }
-        if tcp.wants_room && has_room(socket) {
+        if tcp.wants_room && has_room(&tcp.connection) {
             tcp.wants_room = false;
             tcp.observer.tell(Change::Writable);
         }
@@ -135,16 +124,14 @@ impl Core {
     /// The application lets go of a connection: it ends in the background, in good order or with a reset.
     pub(super) fn let_go(&mut self, index: u32, abort: bool) {
         let now = self.now;
-        let Some(flow) = self.flows.get_mut(index) else { return };
+        let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) else { return };
         if abort {
-            socket(flow).abort();
+            tcp.connection.abort(&mut self.tcp.pool);
         } else {
-            socket(flow).close();
+            tcp.connection.close();
         }
-        let state = socket(flow).state();
-        let Flow { kind: Kind::Tcp(tcp), .. } = flow else { return };
         let phase = core::mem::replace(&mut tcp.phase, Phase::Lingering);
-        tcp.seen = state;
+        tcp.seen = tcp.connection.state();
         let linger = if abort { RESET_LINGER } else { LINGER };
         tcp.limit = Some(now + linger);
         tcp.wake_all();
@@ -159,6 +146,14 @@ impl Core {
         if tcp.phase == Phase::Opening {
             tcp.soft_error =
                 Some(if port_closed { Error::ConnectionRefused } else { Error::HostUnreachable });
+        }
+    }
+
+    /// A router reports that a packet of this connection was too long.
+    pub(crate) fn tcp_too_big(&mut self, index: u32, seq: u32, mtu: usize) {
+        if let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) {
+            tcp.connection.too_big(super::engine::Seq(seq), mtu);
+            self.touch(index);
         }
     }
 }

@@ -1,25 +1,26 @@
 //! Operations on a connection.
 
 use core::task::{Context, Poll};
-use smoltcp::socket::tcp::{RecvError, Socket, State};
 use smoltcp::time::Duration;
-use smoltcp::wire::{IpAddress, IpEndpoint};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpVersion};
 
 use alloc::sync::Arc;
 
+use super::engine::{Connection, State};
 use super::settle::has_room;
 use super::{FlowKey, Phase, Tcp, TcpId, TcpState};
 use crate::config::TcpOptions;
-use crate::core_::{Core, Kind, duration, remember};
+use crate::core_::{Core, remember};
 use crate::error::{Error, Result};
 use crate::observe::{Observed, Observer};
 
 /// Ports that we choose ourselves.
 const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
 
-/// How long a corked connection holds what is less than a segment, and what it takes for one.
+/// How long a corked connection holds what is less than a segment.
 const CORKED: Duration = Duration::from_millis(200);
-const CORKED_MOST: usize = 1400;
+/// When a writer for whom there is no memory tries again.
+const STARVED: Duration = Duration::from_millis(10);
 
 /// Which direction of a connection to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,29 +60,20 @@ impl Core {
             port if self.tcp.index.contains_key(&key(port)) => return Err(Error::AddrInUse),
             port => port,
         };
-        self.tcp.time_wait.remove(&key(port));
-        let options = self.afforded(&options);
-        let mut socket = self.make_socket(&options)?;
-        socket.set_timeout(options.connect_timeout_ns.map(duration));
-        let context = self.links[link].iface.context();
-        socket
-            .connect(context, remote, IpEndpoint { addr, port })
-            .map_err(|_| Error::InvalidInput("addresses that cannot be connected"))?;
-        let index = self.add_tcp(link, key(port), Phase::Opening, &options, socket)?;
+        super::check(&options)?;
+        let key = key(port);
+        self.tcp.time_wait.remove(&key);
+        let (iss, stamp) = self.tcp.keys.first(&key, self.now);
+        let is_v6 = addr.version() == IpVersion::Ipv6;
+        let connection = Connection::call(iss, stamp, is_v6, &options, self.now);
+        let index = self.add_tcp(link, key, Phase::Opening, connection)?;
         self.touch(index);
         Ok(self.flows.id(index))
     }
 
-    /// Whether the flow is a call of ours that was not answered yet.
-    pub(crate) fn is_opening(&self, index: u32) -> bool {
-        self.flows
-            .get(index)
-            .is_some_and(|flow| matches!(&flow.kind, Kind::Tcp(tcp) if tcp.phase == Phase::Opening))
-    }
-
     /// Waits for the handshake.
     pub(crate) fn poll_connect(&mut self, id: TcpId, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.poll_tcp(id, cx, Wait::Write, |_, tcp| match (&tcp.error, tcp.phase) {
+        self.poll_tcp(id, cx, Wait::Write, |tcp| match (&tcp.error, tcp.phase) {
             (Some(error), _) => Err(error.clone()),
             (None, Phase::Opening) => Err(Error::WouldBlock),
             _ => Ok(()),
@@ -89,14 +81,14 @@ impl Core {
     }
 
     pub(crate) fn try_read(&mut self, id: TcpId, buf: &mut [u8]) -> Result<usize> {
-        let (read, opens) = self.with_tcp(id, |socket, tcp| {
-            readable(socket, tcp, buf.is_empty())?;
-            let opens = opens_window(socket);
-            let read = socket.recv_slice(buf).or_else(ended)?;
-            tcp.queued = socket.recv_queue();
-            Ok((read, opens))
+        let now = self.now;
+        let (read, opens) = self.with_tcp(id, |tcp, pool| {
+            readable(tcp, buf.is_empty())?;
+            let read = tcp.connection.recv_slice(now, pool, buf);
+            tcp.queued = tcp.connection.recv_queue();
+            Ok((read, read > 0 && tcp.connection.opens_window()))
         })?;
-        if read > 0 && opens {
+        if opens {
             self.touch(id.index());
         }
         Ok(read)
@@ -135,18 +127,17 @@ impl Core {
 
     /// As [`Core::poll_read_with`], without waiting.
     pub(crate) fn read_with(&mut self, id: TcpId, f: impl FnOnce(&[u8]) -> usize) -> Result<usize> {
-        let (read, opens) = self.with_tcp(id, |socket, tcp| {
-            readable(socket, tcp, false)?;
-            let opens = opens_window(socket);
-            let take = |data: &mut [u8]| {
-                let used = f(data).min(data.len());
-                (used, used)
-            };
-            let read = socket.recv(take).or_else(ended)?;
-            tcp.queued = socket.recv_queue();
-            Ok((read, opens))
+        let now = self.now;
+        let (read, opens) = self.with_tcp(id, |tcp, pool| {
+            readable(tcp, false)?;
+            if !tcp.connection.can_recv() {
+                return Ok((0, false));
+            }
+            let read = tcp.connection.recv(now, pool, f);
+            tcp.queued = tcp.connection.recv_queue();
+            Ok((read, read > 0 && tcp.connection.opens_window()))
         })?;
-        if read > 0 && opens {
+        if opens {
             self.touch(id.index());
         }
         Ok(read)
@@ -154,24 +145,44 @@ impl Core {
 
     /// Copies what waits to be read and leaves it there.
     pub(crate) fn peek(&mut self, id: TcpId, buf: &mut [u8]) -> Result<usize> {
-        self.with_tcp(id, |socket, tcp| {
-            readable(socket, tcp, buf.is_empty())?;
-            socket.peek_slice(buf).or_else(ended)
+        self.with_tcp(id, |tcp, _| {
+            readable(tcp, buf.is_empty())?;
+            Ok(tcp.connection.peek_slice(buf))
         })
     }
 
     pub(crate) fn try_write(&mut self, id: TcpId, data: &[u8]) -> Result<usize> {
-        let written = self.with_tcp(id, |socket, tcp| {
-            writable(socket, tcp)?;
-            let len = socket.send_slice(data).map_err(|_| Error::BrokenPipe)?;
-            if len == 0 && !data.is_empty() {
-                return Err(Error::WouldBlock);
-            }
-            tcp.watch(socket);
-            Ok(len)
+        let now = self.now;
+        let written = self.with_tcp(id, |tcp, pool| {
+            writable(tcp)?;
+            let has_room = tcp.connection.can_send();
+            let len = tcp.connection.send_slice(data, now, pool);
+            Ok((len, has_room && len == 0 && !data.is_empty()))
         })?;
-        self.touch(id.index());
-        Ok(written)
+        match written {
+            (0, is_starved) if !data.is_empty() => {
+                self.try_again(id, is_starved);
+                Err(Error::WouldBlock)
+            }
+            (len, _) => {
+                self.touch(id.index());
+                Ok(len)
+            }
+        }
+    }
+
+    /// There was room, but no memory: whoever wants to write is told to try again.
+    fn try_again(&mut self, id: TcpId, is_starved: bool) {
+        if is_starved {
+            self.hurry(id, STARVED);
+        }
+    }
+
+    /// Has the connection looked at after some time at the latest.
+    fn hurry(&mut self, id: TcpId, after: Duration) {
+        let limit = self.now + after;
+        let due = self.flows.get(id.index()).and_then(|flow| flow.deadline);
+        self.set_deadline(id.index(), Some(due.map_or(limit, |due| due.min(limit))));
     }
 
     pub(crate) fn poll_write(&mut self, id: TcpId, cx: &mut Context<'_>, data: &[u8]) -> Poll<Result<usize>> {
@@ -192,36 +203,33 @@ impl Core {
 
     /// As [`Core::poll_write_with`], without waiting; the observer is told when there is room again.
     pub(crate) fn write_with(&mut self, id: TcpId, f: impl FnOnce(&mut [u8]) -> usize) -> Result<usize> {
-        let (written, holds) = self.with_tcp(id, |socket, tcp| {
-            writable(socket, tcp)?;
-            if !socket.can_send() {
+        let now = self.now;
+        let (written, holds) = self.with_tcp(id, |tcp, pool| {
+            writable(tcp)?;
+            if !tcp.connection.can_send() {
                 tcp.wants_room = true;
                 return Err(Error::WouldBlock);
             }
-            let fill = |room: &mut [u8]| {
-                let filled = f(room).min(room.len());
-                (filled, filled)
-            };
-            let len = socket.send(fill).map_err(|_| Error::BrokenPipe)?;
-            tcp.watch(socket);
-            Ok((len, tcp.corked && socket.send_queue() < CORKED_MOST))
+            let written = tcp.connection.send(now, pool, f);
+            tcp.wants_room |= written.is_none();
+            Ok((written, tcp.connection.is_held(now)))
         })?;
         match written {
-            0 => {}
-            _ if holds => {
-                let limit = self.now + CORKED;
-                let due = self.flows.get(id.index()).and_then(|flow| flow.deadline);
-                self.set_deadline(id.index(), Some(due.map_or(limit, |due| due.min(limit))));
+            None => {
+                self.try_again(id, true);
+                return Err(Error::WouldBlock);
             }
-            _ => self.touch(id.index()),
+            Some(0) => {}
+            Some(_) if holds => self.hurry(id, CORKED),
+            Some(_) => self.touch(id.index()),
         }
-        Ok(written)
+        Ok(written.unwrap_or(0))
     }
 
     /// Holds small segments back, or lets them go.
     pub(crate) fn set_corked(&mut self, id: TcpId, corked: bool) -> Result<()> {
-        let was = self.with_tcp(id, |socket, tcp| {
-            Ok(core::mem::replace(&mut tcp.corked, corked) && socket.send_queue() > 0)
+        let was = self.with_tcp(id, |tcp, _| {
+            Ok(tcp.connection.set_corked(corked) && tcp.connection.send_queue() > 0)
         })?;
         if was && !corked {
             self.touch(id.index());
@@ -231,7 +239,7 @@ impl Core {
 
     /// Has what comes in reset the connection, once our side has ended too.
     pub(crate) fn refuse(&mut self, id: TcpId) -> Result<()> {
-        self.with_tcp(id, |_, tcp| {
+        self.with_tcp(id, |tcp, _| {
             tcp.refuses = true;
             Ok(())
         })
@@ -239,35 +247,35 @@ impl Core {
 
     /// Sets who is told of changes.
     pub(crate) fn observe_tcp(&mut self, id: TcpId, observer: Arc<dyn Observer>) -> Result<()> {
-        self.with_tcp(id, |socket, tcp| {
+        self.with_tcp(id, |tcp, _| {
             tcp.observer = Observed(Some(observer));
-            tcp.queued = socket.recv_queue();
+            tcp.queued = tcp.connection.recv_queue();
             Ok(())
         })
     }
 
     /// Why the connection ended, if not in good order.
     pub(crate) fn tcp_error(&mut self, id: TcpId) -> Result<Option<Error>> {
-        self.with_tcp(id, |_, tcp| Ok(tcp.error.clone()))
+        self.with_tcp(id, |tcp, _| Ok(tcp.error.clone()))
     }
 
     /// Waits until the peer has acknowledged all that was written.
     pub(crate) fn poll_flush(&mut self, id: TcpId, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        self.poll_tcp(id, cx, Wait::Write, |socket, tcp| match &tcp.error {
+        self.poll_tcp(id, cx, Wait::Write, |tcp| match &tcp.error {
             Some(error) => Err(error.clone()),
-            None if socket.send_queue() == 0 => Ok(()),
+            None if tcp.connection.send_queue() == 0 => Ok(()),
             None => Err(Error::WouldBlock),
         })
     }
 
     /// Ends the sending half: the peer reads what was written, then the end.
     pub(crate) fn shutdown_write(&mut self, id: TcpId) -> Result<()> {
-        self.with_tcp(id, |socket, tcp| {
+        self.with_tcp(id, |tcp, _| {
             if tcp.phase == Phase::Opening {
                 return Err(Error::NotConnected);
             }
-            socket.close();
-            tcp.seen = socket.state();
+            tcp.connection.close();
+            tcp.seen = tcp.connection.state();
             tcp.wake_tx();
             Ok(())
         })?;
@@ -280,7 +288,7 @@ impl Core {
         if let Err(error) = self.shutdown_write(id) {
             return Poll::Ready(Err(error));
         }
-        self.poll_tcp(id, cx, Wait::Write, |socket, tcp| match (&tcp.error, socket.state()) {
+        self.poll_tcp(id, cx, Wait::Write, |tcp| match (&tcp.error, tcp.connection.state()) {
             (Some(error), _) => Err(error.clone()),
             (None, State::FinWait1 | State::LastAck | State::Closing) => Err(Error::WouldBlock),
             _ => Ok(()),
@@ -289,21 +297,22 @@ impl Core {
 
     /// Lets go of the connection. What was written is still delivered.
     pub(crate) fn close(&mut self, id: TcpId) -> Result<()> {
-        let (index, _) = self.tcp_flow(id)?;
+        let index = self.tcp_flow(id)?;
         self.let_go(index, false);
         Ok(())
     }
 
     /// Ends the connection with a reset.
     pub(crate) fn abort(&mut self, id: TcpId) -> Result<()> {
-        let (index, _) = self.tcp_flow(id)?;
+        let index = self.tcp_flow(id)?;
         self.let_go(index, true);
         Ok(())
     }
 
     pub(crate) fn tcp_state(&mut self, id: TcpId) -> Result<TcpState> {
-        self.with_tcp(id, |socket, tcp| {
+        self.with_tcp(id, |tcp, _| {
             let connecting = tcp.phase == Phase::Opening && tcp.error.is_none();
+            let socket = &tcp.connection;
             let may_write = tcp.error.is_none() && !connecting && socket.may_send();
             if may_write && !has_room(socket) {
                 tcp.wants_room = true;
@@ -312,7 +321,7 @@ impl Core {
                 connecting,
                 can_read: socket.can_recv(),
                 can_write: socket.can_send(),
-                room: socket.send_capacity() - socket.send_queue(),
+                room: socket.send_room(),
                 may_write,
                 peer_done: tcp.ended || !connecting && tcp.error.is_none() && socket.state() == State::Closed,
                 failed: tcp.error.is_some(),
@@ -326,7 +335,7 @@ impl Core {
 
     /// Our end and the peer's.
     pub(crate) fn tcp_addrs(&mut self, id: TcpId) -> Result<(IpEndpoint, IpEndpoint)> {
-        self.with_tcp(id, |_, tcp| {
+        self.with_tcp(id, |tcp, _| {
             let end = |(port, addr)| IpEndpoint { addr, port };
             Ok((end(tcp.key.local), end(tcp.key.remote)))
         })
@@ -338,17 +347,12 @@ impl Core {
         id: TcpId,
         change: impl FnOnce(&mut TcpOptions),
     ) -> Result<TcpOptions> {
-        let options = self.with_tcp(id, |socket, tcp| {
-            let (rx_buffer, tx_buffer) = (tcp.options.rx_buffer, tcp.options.tx_buffer);
-            change(&mut tcp.options);
-            (tcp.options.rx_buffer, tcp.options.tx_buffer) = (rx_buffer, tx_buffer);
-            let options = tcp.options;
-            socket.set_nagle_enabled(!options.nodelay);
-            socket.set_ack_delay(options.ack_delay_ns.map(duration));
-            socket.set_keep_alive(options.keepalive_ns.map(duration));
-            socket.set_hop_limit(Some(options.hop_limit.max(1)));
-            tcp.watch(socket);
-            Ok(options)
+        let now = self.now;
+        let options = self.with_tcp(id, |tcp, _| {
+            let mut options = *tcp.connection.options();
+            change(&mut options);
+            tcp.connection.set_options(options, now);
+            Ok(*tcp.connection.options())
         })?;
         self.touch(id.index());
         Ok(options)
@@ -359,9 +363,9 @@ impl Core {
         id: TcpId,
         cx: &mut Context<'_>,
         wait: Wait,
-        f: impl FnOnce(&mut Socket<'static>, &mut Tcp) -> Result<R>,
+        f: impl FnOnce(&mut Tcp) -> Result<R>,
     ) -> Poll<Result<R>> {
-        let result = self.with_tcp(id, f);
+        let result = self.with_tcp(id, |tcp, _| f(tcp));
         self.pend(id, cx, wait, result)
     }
 
@@ -370,7 +374,7 @@ impl Core {
         if !matches!(result, Err(Error::WouldBlock)) {
             return Poll::Ready(result);
         }
-        let _ = self.with_tcp(id, |_, tcp| {
+        let _ = self.with_tcp(id, |tcp, _| {
             let slot = if wait == Wait::Read { &mut tcp.rx_waker } else { &mut tcp.tx_waker };
             remember(slot, cx.waker());
             Ok(())
@@ -379,34 +383,22 @@ impl Core {
     }
 }
 
-/// Whether reading now may open a window that the peer waits for. Where little is queued, the peer knows of room enough.
-fn opens_window(socket: &Socket<'static>) -> bool {
-    socket.recv_queue() * 4 >= socket.recv_capacity()
-}
-
 /// What stands in the way of reading. Data that came before a reset is read first.
-fn readable(socket: &Socket<'static>, tcp: &Tcp, nothing_wanted: bool) -> Result<()> {
+fn readable(tcp: &Tcp, nothing_wanted: bool) -> Result<()> {
     match &tcp.error {
-        _ if socket.can_recv() => Ok(()),
+        _ if tcp.connection.can_recv() => Ok(()),
         Some(error) => Err(error.clone()),
         None if tcp.phase == Phase::Opening => Err(Error::WouldBlock),
-        None if socket.may_recv() && !nothing_wanted => Err(Error::WouldBlock),
+        None if tcp.connection.may_recv() && !nothing_wanted => Err(Error::WouldBlock),
         None => Ok(()),
     }
 }
 
-fn writable(socket: &Socket<'static>, tcp: &Tcp) -> Result<()> {
+fn writable(tcp: &Tcp) -> Result<()> {
     match &tcp.error {
         Some(error) => Err(error.clone()),
         None if tcp.phase == Phase::Opening => Err(Error::WouldBlock),
-        None if !socket.may_send() => Err(Error::BrokenPipe),
+        None if !tcp.connection.may_send() => Err(Error::BrokenPipe),
         None => Ok(()),
-    }
-}
-
-/// The peer's end reads as zero bytes.
-fn ended(error: RecvError) -> Result<usize> {
-    match error {
-        RecvError::Finished | RecvError::InvalidState => Ok(0),
     }
 }

@@ -1,7 +1,7 @@
 //! A simulated Ethernet with virtual time, faults chosen by a seed, and stacks on it.
 #![allow(dead_code, missing_docs, reason = "each test file uses its part of this")]
 
-use net::smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use net::smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use net::smoltcp::time::Instant;
 use net::{Cidr, IfConfig, Ipv4Config, Ipv6Config, NextPoll, Stack};
 use std::cell::RefCell;
@@ -24,6 +24,15 @@ pub struct Faults {
     pub forge: u64,
 }
 
+/// What becomes of a long frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Offload {
+    /// It arrives as it was sent.
+    Whole,
+    /// It is divided into segments.
+    Divided,
+}
+
 type Filter = Box<dyn FnMut(usize, &[u8]) -> bool>;
 
 pub struct Ether {
@@ -32,6 +41,8 @@ pub struct Ether {
     pub latency: u64,
     pub mtu: usize,
     pub checksums: bool,
+    /// The devices take frames of up to 64 KiB.
+    pub offload: Option<Offload>,
     /// Frames that a port may have on the way before its device is full.
     pub room: usize,
     pub frames: u64,
@@ -50,6 +61,7 @@ pub fn wire(seed: u64) -> Wire {
         latency: 100_000,
         mtu: 1514,
         checksums: true,
+        offload: None,
         room: 64,
         frames: 0,
         filter: None,
@@ -136,7 +148,7 @@ pub struct Tap {
 }
 
 pub struct Rx(Vec<u8>);
-pub struct Tx<'a>(&'a Wire, usize);
+pub struct Tx<'a>(&'a Wire, usize, PacketMeta);
 
 impl RxToken for Rx {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, f: F) -> R {
@@ -148,10 +160,53 @@ impl TxToken for Tx<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let mut frame = vec![0; len];
         let result = f(&mut frame);
-        assert!(len <= self.0.borrow().mtu, "frame of {len} bytes is longer than the MTU");
-        self.0.borrow_mut().send(self.1, &frame);
+        let mut ether = self.0.borrow_mut();
+        let size = self.2.segmentation_offload_size.map(|size| usize::from(size.get()));
+        match (size, ether.offload) {
+            (Some(_), Some(Offload::Whole)) => ether.send(self.1, &frame),
+            (Some(size), Some(Offload::Divided)) => {
+                for piece in divide(&frame, size) {
+                    assert!(
+                        piece.len() <= ether.mtu,
+                        "a piece of {} bytes is longer than the MTU",
+                        piece.len()
+                    );
+                    ether.send(self.1, &piece);
+                }
+            }
+            _ => {
+                assert!(len <= ether.mtu, "frame of {len} bytes is longer than the MTU");
+                ether.send(self.1, &frame);
+            }
+        }
         result
     }
+
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.2 = meta;
+    }
+}
+
+/// Divides a long TCP segment as a device does.
+fn divide(frame: &[u8], size: usize) -> Vec<Vec<u8>> {
+    let is_v4 = frame[12..14] == [8, 0];
+    let tcp = 14 + if is_v4 { 20 } else { 40 };
+    let data = tcp + usize::from(frame[tcp + 12] >> 4) * 4;
+    let count = frame[data..].len().div_ceil(size);
+    let make = |(n, piece): (usize, &[u8])| {
+        let mut out = [&frame[..data], piece].concat();
+        let seq =
+            u32::from_be_bytes(frame[tcp + 4..tcp + 8].try_into().unwrap()).wrapping_add((n * size) as u32);
+        out[tcp + 4..tcp + 8].copy_from_slice(&seq.to_be_bytes());
+        if n + 1 < count {
+            out[tcp + 13] &= !9; // FIN and PSH are the last one's.
+        }
+        let len = (out.len() - if is_v4 { 14 } else { 54 }) as u16;
+        let at = if is_v4 { 16 } else { 18 };
+        out[at..at + 2].copy_from_slice(&len.to_be_bytes());
+        out
+    };
+    frame[data..].chunks(size).enumerate().map(make).collect()
 }
 
 impl Device for Tap {
@@ -164,7 +219,7 @@ impl Device for Tap {
         ether.ports[self.port].front().filter(|(at, _)| *at <= now)?;
         let (_, frame) = ether.ports[self.port].pop_front()?;
         drop(ether);
-        Some((Rx(frame), Tx(&self.wire, self.port)))
+        Some((Rx(frame), Tx(&self.wire, self.port, PacketMeta::default())))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Tx<'_>> {
@@ -172,7 +227,7 @@ impl Device for Tap {
         let busiest = (0..ether.ports.len()).filter(|p| *p != self.port).map(|p| ether.ports[p].len()).max();
         let full = busiest.unwrap_or(0) >= ether.room;
         drop(ether);
-        (!full).then_some(Tx(&self.wire, self.port))
+        (!full).then_some(Tx(&self.wire, self.port, PacketMeta::default()))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -182,6 +237,11 @@ impl Device for Tap {
         if !self.wire.borrow().checksums {
             caps.checksum = net::smoltcp::phy::ChecksumCapabilities::ignored();
             caps.checksum.ipv4 = net::smoltcp::phy::Checksum::Both;
+        }
+        if self.wire.borrow().offload.is_some() {
+            caps.checksum = net::smoltcp::phy::ChecksumCapabilities::ignored();
+            let longest = std::num::NonZeroUsize::new(65535 + 14);
+            (caps.segmentation.tcpv4, caps.segmentation.tcpv6) = (longest, longest);
         }
         caps
     }

@@ -145,9 +145,9 @@ impl Connection {
         }
     }
 
-    /// Whether what is queued makes a whole segment.
-    pub(crate) fn has_whole_segment(&self) -> bool {
-        self.queue_end().beyond(self.nxt) >= self.mss()
+    /// Whether what is queued is corked: less than a segment, and not for long yet.
+    pub(crate) fn is_held(&mut self, now: Instant) -> bool {
+        self.corked && self.queue_end().beyond(self.nxt) < self.mss() && self.holds_corked(now)
     }
 
     /// Ends our side after what was written.

@@ -87,6 +87,9 @@ impl Connection {
             if !is_reset {
                 self.challenge(now, segment.segment_len() > 0);
             }
+            if self.state == State::TimeWait && segment.control == TcpControl::Fin {
+                self.enter_time_wait(now);
+            }
             return;
         }
         if is_reset {
@@ -306,7 +309,7 @@ impl Connection {
             let stored = self.rx.insert(start, data, pool);
             let next = self.rx.next();
             if expected.lt(next) {
-                self.tuning.arrived(next, self.edge.beyond(next), now);
+                self.tuning.arrived(next, now);
             }
             self.acknowledge_data(had_gap || !stored, now);
         } else if segment.segment_len() > 0 {

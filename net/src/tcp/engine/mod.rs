@@ -255,7 +255,6 @@ impl Connection {
         connection.take_syn(&syn, now);
         connection.nxt = ack;
         connection.syn_due = false;
-        connection.edge = connection.rx.next() + options::cookie_window(options.rx_buffer);
         connection
     }
 

@@ -40,8 +40,8 @@ pub(super) fn scale_for(buffer: usize) -> u8 {
     (0..14).find(|scale| buffer >> scale <= 65535).unwrap_or(14)
 }
 
-/// The window that an answer with a cookie offers: without scale.
-pub(super) fn cookie_window(buffer: usize) -> u32 {
+/// The window that a first segment offers.
+pub(super) fn unscaled_window(buffer: usize) -> u32 {
     buffer.min(65535) as u32
 }
 
@@ -119,13 +119,13 @@ impl Tuning {
     }
 
     /// Data arrived up to `next`.
-    pub(super) fn arrived(&mut self, next: Seq, window: u32, now: Instant) {
+    pub(super) fn arrived(&mut self, next: Seq, now: Instant) {
         if next.lt(self.mark.0) {
             return;
         }
         let took = (now - self.mark.1).max(Duration::from_micros(50));
         self.round = Some(self.round.map_or(took, |round| round.min(took)));
-        self.mark = (next + window.max(1), now);
+        self.mark = (next + self.buffer as u32, now);
     }
 
     /// The application has read some bytes.
@@ -153,7 +153,6 @@ impl Connection {
         let seq = Seq(syn.seq_number.0 as u32);
         self.irs = seq;
         self.rx = super::receive::ReceiveQueue::new(seq + 1);
-        self.edge = seq + 1;
         self.acked_to = seq;
         if let Some(mss) = syn.max_seg_size {
             self.peer_mss = mss.max(LEAST_MSS as u16);
@@ -179,6 +178,8 @@ impl Connection {
         let buffer_most = 65535usize << self.scale;
         self.tuning.limit = self.tuning.limit.min(buffer_most);
         self.tuning.buffer = self.tuning.buffer.min(buffer_most);
+        // What our first segment offers, or has offered: without scale.
+        self.edge = self.rx.next() + unscaled_window(self.tuning.buffer);
     }
 
     /// The largest segment that we take, for our own SYN.

@@ -80,6 +80,10 @@ impl Connection {
             return self.next_syn(now, route);
         }
         let data = self.next_lost(now, route).or_else(|| self.next_new(now, route));
+        if data.is_some() || self.probe_due {
+            // The peer's time to answer begins even where the way to it is not known.
+            self.timers.unanswered.get_or_insert(now);
+        }
         if data.is_some() {
             return data;
         }
@@ -100,7 +104,7 @@ impl Connection {
         segment.mss = Some(self.own_mss(route));
         segment.sack = self.has_sack;
         segment.blocks = [None; 3];
-        let unscaled = self.tuning.buffer.min(65535) as u32;
+        let unscaled = super::options::unscaled_window(self.tuning.buffer);
         segment.window = unscaled as u16;
         if self.state == State::SynSent {
             segment.ack = None;
@@ -198,8 +202,8 @@ impl Connection {
         }
         let room = self.window_of_congestion().saturating_sub(self.pipe());
         let mut len = unsent.min(window).min(room).min(most);
-        if room < unsent.min(window) {
-            self.held_back = true;
+        if unsent > 0 {
+            self.held_back = room < unsent.min(window);
         }
         if len < unsent {
             // Only whole segments, unless the peer's window is so small that there are none.

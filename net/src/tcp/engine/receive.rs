@@ -204,7 +204,7 @@ mod tests {
             let start = Seq(u32::MAX - 20_000);
             let mut queue = ReceiveQueue::new(start);
             let total = 50_000;
-            let byte = |at: usize| (at * 7 ^ (at >> 8)) as u8;
+            let byte = |at: usize| ((at * 7) ^ (at >> 8)) as u8;
             let mut read = 0;
             while read < total {
                 let window = 20_000.min(total - read);

@@ -33,8 +33,9 @@ impl Scoreboard {
 
     /// Takes in a range that lies between `una` and `nxt`; what makes no sense is ignored. `true` if it told something new.
     pub(crate) fn add(&mut self, (start, end): (Seq, Seq), una: Seq, nxt: Seq) -> bool {
-        // A range at or before what is acknowledged tells of a segment that came twice (RFC 2883).
-        if !(start.lt(end) && una.lt(start) && end.le(nxt)) {
+        // A range at or before what is acknowledged tells of a segment that came twice (RFC 2883). By distances: pairwise
+        // order would let a range through that goes round the circle.
+        if !(0 < start - una && start - una < end - una && end - una <= nxt - una) {
             return false;
         }
         let before = self.bytes;
@@ -160,6 +161,7 @@ mod tests {
         add(&mut board, 5000, 5100);
         add(&mut board, 6000, 6100);
         assert_eq!(board.lost_before(10_000), Some(Seq(1000)));
+        assert!(!add(&mut board, 1_500_000_000, 3_000_000_000), "round the circle");
         assert!(!add(&mut board, 0, 100) && !add(&mut board, 90_000, 100_001), "lies are ignored");
     }
 }

@@ -127,7 +127,7 @@ impl Host for Ours {
         for n in 0..count {
             let (from, to) = (n * piece, data.len().min((n + 1) * piece));
             let mut tcp = TcpRepr { payload: &data[from..to], ..repr };
-            tcp.seq_number = tcp.seq_number + from;
+            tcp.seq_number += from;
             if n + 1 < count {
                 tcp.control = smoltcp::wire::TcpControl::None;
             }

@@ -1,5 +1,7 @@
 //! Two ends and a path between them, in virtual time.
 
+mod desk;
+mod flow;
 mod link;
 mod rules;
 mod transfer;

@@ -73,9 +73,9 @@ fn our_connections_understand_each_other_through_every_fault() {
         let with = |n: u64| TcpOptions {
             rx_buffer: sizes[(n % 4) as usize],
             tx_buffer: sizes[(n / 4 % 4) as usize],
-            congestion_control: n % 3 > 0,
-            nodelay: n % 2 == 0,
-            ack_delay_ns: (n % 5 > 0).then_some(40_000_000),
+            congestion_control: !n.is_multiple_of(3),
+            nodelay: n.is_multiple_of(2),
+            ack_delay_ns: (!n.is_multiple_of(5)).then_some(40_000_000),
             ..options()
         };
         let mtu = [576, 1500, 1500, 9000][(seed % 4) as usize];
