@@ -3,6 +3,7 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use smoltcp::iface::{Config as InterfaceConfig, Interface, SocketHandle, SocketSet};
+use smoltcp::phy;
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Packet, TcpPacket};
 use xen::{Clock, DomId};
@@ -22,6 +23,35 @@ struct Guest {
     sockets: SocketSet<'static>,
 }
 
+/// The device as it shows itself to smoltcp's interface, which makes long segments over IPv6 and then drops them for want of
+/// fragmentation. `net` has connections of its own.
+struct Shy<'f>(&'f mut Front);
+
+impl phy::Device for Shy<'_> {
+    type RxToken<'a>
+        = <Front as phy::Device>::RxToken<'a>
+    where
+        Self: 'a;
+    type TxToken<'a>
+        = <Front as phy::Device>::TxToken<'a>
+    where
+        Self: 'a;
+
+    fn receive(&mut self, now: Instant) -> Option<(Self::RxToken<'_>, Self::TxToken<'_>)> {
+        self.0.receive(now)
+    }
+
+    fn transmit(&mut self, now: Instant) -> Option<Self::TxToken<'_>> {
+        self.0.transmit(now)
+    }
+
+    fn capabilities(&self) -> phy::DeviceCapabilities {
+        let mut capabilities = self.0.capabilities();
+        capabilities.segmentation.tcpv6 = None;
+        capabilities
+    }
+}
+
 impl Guest {
     /// Number `id` of this world; `keys` are the back end's.
     fn new(world: &World, id: u8, keys: &[(&str, &str)], config: Config) -> Self {
@@ -31,7 +61,7 @@ impl Guest {
         keys.iter().for_each(|(key, value)| device.set_back(key, value));
         let mut front = Front::connect(world, device, config).expect("the back end is willing");
         let mac = EthernetAddress(front.mac());
-        let mut interface = Interface::new(InterfaceConfig::new(mac.into()), &mut front, NOW);
+        let mut interface = Interface::new(InterfaceConfig::new(mac.into()), &mut Shy(&mut front), NOW);
         interface.update_ip_addrs(|addresses| {
             for address in [four(id), six(id)] {
                 addresses.push(IpCidr::new(address, 24)).expect("room for two");
