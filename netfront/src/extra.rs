@@ -10,8 +10,8 @@ use crate::checksum::Version;
 /// What an extra info of the back end says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Extra {
-    /// The packet is a TCP segment that was to be divided.
-    Segmented(Version),
+    /// The packet is a TCP segment that was to be divided into pieces with so many bytes.
+    Segmented(Version, u16),
     /// Of no interest.
     Other,
 }
@@ -21,8 +21,8 @@ impl Extra {
     pub fn parse(info: &ExtraInfo) -> Option<Self> {
         match info.kind {
             EXTRA_TYPE_GSO if info.gso_size > 0 => match info.gso_type {
-                GSO_TYPE_TCPV4 => Some(Self::Segmented(Version::V4)),
-                GSO_TYPE_TCPV6 => Some(Self::Segmented(Version::V6)),
+                GSO_TYPE_TCPV4 => Some(Self::Segmented(Version::V4, info.gso_size)),
+                GSO_TYPE_TCPV6 => Some(Self::Segmented(Version::V6, info.gso_size)),
                 _ => None,
             },
             EXTRA_TYPE_HASH => Some(Self::Other),

@@ -25,6 +25,14 @@ pub struct TxFrame<'a, P: Platform> {
     meta: PacketMeta,
 }
 
+impl<P: Platform> RxFrame<'_, P> {
+    /// If this is a TCP segment longer than the MTU: bytes in each piece that it was to be divided into. Who sends it on says so
+    /// by the packet's `segmentation_offload_size`.
+    pub fn segment_len(&self) -> Option<u16> {
+        self.rx.segment_len()
+    }
+}
+
 impl<P: Platform> phy::RxToken for RxFrame<'_, P> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
         read(self.rx.frame(self.len))

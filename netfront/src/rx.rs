@@ -32,8 +32,8 @@ struct Chain {
     more_data: bool,
     more_extras: bool,
     dropped: bool,
-    /// A TCP segment longer than the MTU.
-    segmented: Option<Version>,
+    /// A TCP segment longer than the MTU, to be divided into pieces with so many bytes.
+    segmented: Option<(Version, u16)>,
 }
 
 pub(crate) struct RxQueue<P: Platform> {
@@ -44,6 +44,8 @@ pub(crate) struct RxQueue<P: Platform> {
     chain: Chain,
     /// Private memory in which packets are put together and parsed.
     frame: Vec<u8>,
+    /// Of the packet announced last: the pieces that it is to be divided into.
+    segment_len: Option<u16>,
     /// Whether long TCP segments were asked for.
     segments: bool,
     /// Whether what the back end says of checksums is believed.
@@ -67,7 +69,16 @@ impl<P: Platform> RxQueue<P> {
         // The back end does not listen yet; it is notified when it does.
         let _ = ring.publish();
         let (segments, trusted) = (info.rx_segments, info.trusted);
-        Ok(Self { ring, buffers, next: 0, chain: Chain::default(), frame, segments, trusted })
+        Ok(Self {
+            ring,
+            buffers,
+            next: 0,
+            chain: Chain::default(),
+            frame,
+            segment_len: None,
+            segments,
+            trusted,
+        })
     }
 
     pub fn ring_page(&self) -> &SharedPage<P> {
@@ -93,6 +104,7 @@ impl<P: Platform> RxQueue<P> {
             }
             let packet = core::mem::take(&mut self.chain);
             if self.accept(&packet, stats) {
+                self.segment_len = packet.segmented.map(|(_, size)| size);
                 return Ok(Some(packet.len));
             }
         }
@@ -102,6 +114,11 @@ impl<P: Platform> RxQueue<P> {
     /// The packet that [`RxQueue::receive`] announced.
     pub fn frame(&self, len: usize) -> &[u8] {
         &self.frame[..len]
+    }
+
+    /// Of that packet, if it is a TCP segment longer than the MTU: bytes in each piece that it was to be divided into.
+    pub fn segment_len(&self) -> Option<u16> {
+        self.segment_len
     }
 
     /// Shows the back end the buffers posted since.
@@ -154,8 +171,8 @@ impl<P: Platform> RxQueue<P> {
         let Some(info) = self.ring.pop_slot::<ExtraInfo>()? else { return Ok(false) };
         stats.slots += 1;
         match Extra::parse(&info) {
-            Some(Extra::Segmented(version)) if self.segments && self.chain.segmented.is_none() => {
-                self.chain.segmented = Some(version);
+            Some(Extra::Segmented(version, size)) if self.segments && self.chain.segmented.is_none() => {
+                self.chain.segmented = Some((version, size));
             }
             Some(Extra::Other) => {}
             _ => self.drop_chain(&mut stats.bad_extras),
@@ -208,7 +225,7 @@ impl<P: Platform> RxQueue<P> {
             return false;
         }
         let frame = self.frame(packet.len);
-        if let Some(version) = packet.segmented {
+        if let Some((version, _)) = packet.segmented {
             let Payload::Transport(transport) = checksum::locate(frame) else {
                 stats.bad_extras += 1;
                 return false;
