@@ -5,6 +5,7 @@
 
 mod address;
 mod options;
+pub mod raw;
 mod start;
 mod tcp;
 mod udp;

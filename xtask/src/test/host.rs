@@ -8,6 +8,8 @@ use crate::workspace;
 
 /// Crates that are whole in a guest only, beside the examples.
 const GUEST_ONLY: [&str; 3] = ["minios", "minios-std", "linux"];
+/// Examples with a library part that is tested here.
+const TESTED_EXAMPLES: [&str; 2] = ["httpd", "router"];
 
 pub fn format(part: &mut Part) -> Result<()> {
     part.check("rustfmt finds nothing to change", &mut cargo(&["fmt", "--all", "--check"]))?;
@@ -21,9 +23,11 @@ pub fn format(part: &mut Part) -> Result<()> {
 pub fn clippy(part: &mut Part) -> Result<()> {
     let mut host = cargo(&["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]);
     part.check("clippy finds nothing for the host", &mut host)?;
-    let mut httpd =
-        cargo(&["clippy", "--quiet", "--package", "httpd", "--lib", "--tests", "--", "-D", "warnings"]);
-    part.check("clippy finds nothing for httpd's tests", &mut httpd)?;
+    for name in TESTED_EXAMPLES {
+        let mut tests =
+            cargo(&["clippy", "--quiet", "--package", name, "--lib", "--tests", "--", "-D", "warnings"]);
+        part.check(&format!("clippy finds nothing for {name}'s tests"), &mut tests)?;
+    }
     let mut guests = cargo(&["clippy", "--quiet", "--target", GUEST_TARGET]);
     for name in guest_names()? {
         guests.args(["--package", &name]);
@@ -54,7 +58,10 @@ pub fn doc(part: &mut Part) -> Result<()> {
 
 pub fn tests(part: &mut Part) -> Result<()> {
     part.cargo_test("default members", &mut cargo(&["test", "--no-fail-fast"]))?;
-    part.cargo_test("httpd", &mut cargo(&["test", "--no-fail-fast", "--package", "httpd", "--lib"]))
+    for name in TESTED_EXAMPLES {
+        part.cargo_test(name, &mut cargo(&["test", "--no-fail-fast", "--package", name, "--lib"]))?;
+    }
+    Ok(())
 }
 
 /// Every fuzz target with its corpus and some mutations of it, on stable Rust.
