@@ -7,7 +7,8 @@
  *   netbench connect HOST SECONDS STREAMS a connection for each exchange -> the same
  *   netbench udp HOST SECONDS BYTES       datagrams, as many as go -> datagrams a second: received, sent
  *   netbench idle HOST COUNT              opens so many connections, says so, and keeps them until standard input ends
- *   netbench ask HOST WORD...             has HOST run `netbench WORD...` (but serve, idle, ask); `ask HOST free`: its free KiB
+ *   netbench ask HOST WORD...             has HOST run `netbench WORD...` (but serve, idle, ask), or `fio WORD...`, and shows what that
+ *                                         says; `ask HOST free`: its free KiB
  *
  * Ports: CONTROL takes a line and answers with lines; ECHO, SINK (which answers the end of the stream with the bytes it has got) and
  * UDP_SINK (which answers ASK with the datagrams since the last ASK). */
@@ -29,12 +30,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONTROL = 5000, ECHO = 5007, SINK = 5009, UDP_SINK = 5011, FDS = 4096, SAMPLES = 1 << 16, MOST_STREAMS = 64, BATCH = 32 };
+enum { CONTROL = 5000, ECHO = 5007, SINK = 5009, UDP_SINK = 5011 };
+enum { FDS = 4096, SAMPLES = 1 << 16, MOST_STREAMS = 64, BATCH = 32, MOST_WORDS = 40 };
 #define ASK "how many?"
 #define EXCHANGE 64
 
+static int opened;
+
 static void fail(const char *what) {
-    printf("error %s: %s\n", what, strerror(errno));
+    printf("error %s: %s", what, strerror(errno));
+    printf(opened ? ", %d connections are open\n" : "\n", opened);
     exit(1);
 }
 
@@ -173,6 +178,7 @@ static void idle(int count) {
     for (int number = 0; number < count; number++) {
         int fd = connected(host, ECHO);
         if (write(fd, bytes, 1) != 1 || read(fd, bytes, 1) != 1) fail("an exchange of one byte");
+        opened++;
     }
     printf("open\n");
     fflush(stdout);
@@ -203,12 +209,17 @@ static char kinds[FDS];
 static long long counts[FDS], datagrams;
 
 static void control(int fd, int main(int, char **)) {
-    char line[256], *words[16] = {"netbench"};
-    int length = 0, count = 1;
-    for (ssize_t got; length < 255 && (got = read(fd, line + length, 255 - length)) > 0 && !memchr(line, '\n', length += got);) {}
+    char line[1024], *words[MOST_WORDS] = {"netbench"};
+    int length = 0, count = 1, room = sizeof line - 1;
+    for (ssize_t got; length < room && (got = read(fd, line + length, room - length)) > 0 && !memchr(line, '\n', length += got);) {}
     line[length] = 0;
-    for (char *word = strtok(line, " \n"); word && count < 15; word = strtok(NULL, " \n")) words[count++] = word;
+    for (char *word = strtok(line, " \n"); word && count < MOST_WORDS - 1; word = strtok(NULL, " \n")) words[count++] = word;
     dup2(fd, 1);
+    if (count > 1 && !strcmp(words[1], "fio")) {
+        signal(SIGCHLD, SIG_DFL);
+        execvp("fio", words + 1);
+        fail("fio");
+    }
     if (count > 1 && strcmp(words[1], "serve")) main(count, words);
     fflush(stdout);
     exit(0);

@@ -22,10 +22,10 @@ pub fn run(args: &Args) -> Result<u8> {
     setup::tools()?;
     images::stage()?;
     stage_peer(args.xen)?;
-    let (rounds, seconds) = (args.rounds.to_string(), args.seconds.to_string());
+    let (rounds, seconds) = (args.rounds.to_string(), args.seconds().to_string());
     let mut words = vec![&*rounds, &*seconds];
     words.extend(SIDES.iter().take(if args.alone { 1 } else { 2 }).map(|side| side.name));
-    let limit = Duration::from_secs(u64::from(120 + args.rounds * (120 + 8 * args.seconds)));
+    let limit = Duration::from_secs(u64::from(120 + args.rounds * (120 + 8 * args.seconds())));
     measure(args, PROGRAM_NAME, &words, limit, Samples::new(&SIDES, goal))
 }
 

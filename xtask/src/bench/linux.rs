@@ -30,9 +30,9 @@ pub fn run(args: &Args) -> Result<u8> {
     let programs = chosen(args, &PROGRAMS)?;
     setup::tools()?;
     stage(args, &programs)?;
-    let (rounds, seconds) = (args.rounds.to_string(), args.seconds.to_string());
+    let (rounds, seconds) = (args.rounds.to_string(), args.seconds().to_string());
     let sides: Vec<&str> = SIDES.iter().take(if args.alone { 1 } else { 2 }).map(|side| side.name).collect();
-    let limit = Duration::from_secs(u64::from(900 + args.rounds * (300 + 16 * args.seconds)));
+    let limit = Duration::from_secs(u64::from(900 + args.rounds * (300 + 16 * args.seconds())));
     let words = [&*rounds, &*seconds, &*sides.join(","), &*programs.join(",")];
     measure(args, PROGRAM_NAME, &words, limit, Samples::new(&SIDES, goal))
 }

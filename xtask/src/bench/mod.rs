@@ -1,9 +1,12 @@
 //! `cargo xtask bench`: guests of ours beside their like on Linux, in one testbed run, taking turns.
 
+mod blk;
+mod boot;
 mod chart;
 mod goal;
 mod httpd;
 mod linux;
+mod memory;
 mod net;
 mod record;
 mod samples;
@@ -25,7 +28,7 @@ use samples::Samples;
 /// Exits with 0 when both could be measured, whatever the figures.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure: net, the network; httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our
+    /// What to measure: net, the network; blk, disks; boot, how soon guests are there; memory, how little they need; httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our
     /// kernel beside the same root disk under Linux
     name: String,
     /// Xen's version: 4.17 or 4.20
@@ -34,9 +37,9 @@ pub struct Args {
     /// How often each of the two has its turn; the median is shown
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds of each load
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=600))]
-    seconds: u32,
+    /// Seconds of each load; 3 for net, 2 for blk and 8 for others where it is not said
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: Option<u32>,
     /// Only ours, not Linux
     #[arg(long)]
     alone: bool,
@@ -46,9 +49,22 @@ pub struct Args {
     /// For all but httpd: only these rows or programs
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// For boot: a C Mini-OS image, to be measured too
+    #[arg(long, value_name = "IMAGE")]
+    minios: Option<PathBuf>,
     /// Write the table into docs/performance.md too
     #[arg(long)]
     write: bool,
+}
+
+impl Args {
+    fn seconds(&self) -> u32 {
+        self.seconds.unwrap_or(match &*self.name {
+            "net" => 3,
+            "blk" => 2,
+            _ => 8,
+        })
+    }
 }
 
 /// What the programs of benches/ share.
@@ -59,11 +75,19 @@ const SHARED: [(&str, &str); 3] = [
 ];
 
 pub fn run(args: Args) -> Result<u8> {
+    if args.minios.is_none() && ["net", "blk", "boot", "memory"].contains(&&*args.name) {
+        println!("skipped: C Mini-OS, no image is named (--minios IMAGE)");
+    } else if args.minios.is_some() && args.name != "boot" {
+        println!("skipped: C Mini-OS, whose image serves nothing that {} measures", args.name);
+    }
     match &*args.name {
         "httpd" => httpd::run(&args),
         "linux" => linux::run(&args),
         "net" => net::run(&args),
-        name => bail!("`{name}` has no measurement: there are net, httpd and linux"),
+        "blk" => blk::run(&args),
+        "boot" => boot::run(&args),
+        "memory" => memory::run(&args),
+        name => bail!("`{name}` has no measurement: there are net, blk, boot, memory, httpd and linux"),
     }
 }
 
@@ -79,7 +103,7 @@ fn circumstances(args: &Args, load_before: &str) -> String {
         "Xen {}, medians of {} rounds of {} s a load; this machine's load {load_before} before, {} after",
         args.xen,
         args.rounds,
-        args.seconds,
+        args.seconds(),
         load()
     )
 }

@@ -42,10 +42,10 @@ pub fn run(args: &Args) -> Result<u8> {
     let loads = chosen(args, &LOADS)?;
     setup::tools()?;
     stage(args, &loads)?;
-    let (rounds, seconds) = (args.rounds.to_string(), args.seconds.to_string());
+    let (rounds, seconds) = (args.rounds.to_string(), args.seconds().to_string());
     let sides: Vec<_> =
         SIDES.iter().filter(|side| !args.alone || side.role == Role::Ours).map(|side| side.name).collect();
-    let each = (args.seconds + 15) * 3 * loads.len() as u32;
+    let each = (args.seconds() + 15) * 3 * loads.len() as u32;
     let limit = Duration::from_secs(u64::from(300 + args.rounds * (60 + each)));
     let words = [&*rounds, &*seconds, &*sides.join(","), &*loads.join(",")];
     let mut samples = Samples::new(&SIDES, goal);
