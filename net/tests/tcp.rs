@@ -304,14 +304,14 @@ fn time_wait_acknowledges_a_repeated_end_and_gives_way_to_a_new_call() {
     let server = accept(&mut sim, listener);
     sim.stacks[0].tcp_close(server).unwrap();
     sim.run_for(10 * MS);
-    // The server's last acknowledgement is lost; the client repeats its end after 200 ms.
+    // The server's last acknowledgement is lost; the client repeats its end after 60 ms.
     sim.stacks[1].tcp_close(client).unwrap();
     let mut lost = 0;
     sim.wires[0].borrow_mut().filter = Some(Box::new(move |from, _| {
         lost += usize::from(from == 0);
         from != 0 || lost > 1
     }));
-    sim.run_for(100 * MS);
+    sim.run_for(40 * MS);
     assert_eq!(sim.stacks[0].tcp_counts(), (0, 1), "the server holds no socket for it");
     assert_eq!(sim.stacks[1].tcp_counts().0, 1, "the client waits in LAST-ACK");
     sim.run_for(3 * S);

@@ -219,6 +219,11 @@ impl Connection {
             Recovery::Timeout => {}
         }
         self.arm_retransmit(now);
+        if self.tail.is_some_and(|end| end.le(ack)) {
+            self.tail = None;
+        }
+        self.tail_due = false;
+        self.arm_tail(now);
         if fin_acked {
             match self.state {
                 State::FinWait1 => self.state = State::FinWait2,
@@ -263,11 +268,14 @@ impl Connection {
         let mss = self.mss();
         if self.recovery == Recovery::None {
             let passed = self.board.lost_before(mss).is_some_and(|edge| self.una.lt(edge));
-            if passed || self.duplicates >= DUPLICATES {
+            // The tail was sent again a round trip after all else: what is missing before it is lost.
+            let before_tail = self.tail.and_then(|end| self.board.range_to(end));
+            if passed || before_tail.is_some() || self.duplicates >= DUPLICATES {
                 self.recovery = Recovery::Fast;
                 (self.recover, self.resent) = (self.nxt, self.una);
-                self.lost_to = (self.una + mss).min(self.nxt);
+                self.lost_to = (self.una + mss).min(self.nxt).max(before_tail.unwrap_or(self.una));
                 (self.force, self.timed, self.resent_at) = (true, None, None);
+                self.forget_tail();
                 self.cubic.lost(mss);
             }
         } else if told

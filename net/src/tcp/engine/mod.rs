@@ -119,6 +119,9 @@ pub(crate) struct Connection {
     /// What had been sent when the first missing byte was sent again.
     resent_at: Option<Seq>,
     duplicates: u8,
+    /// The end of what was on the way when its tail was sent once more (RFC 8985 section 7), and that it is to be.
+    tail: Option<Seq>,
+    tail_due: bool,
     /// Measured: when this number is acknowledged, since this time.
     timed: Option<(Seq, Instant)>,
     round_end: Seq,
@@ -186,6 +189,8 @@ impl Connection {
             force: false,
             resent_at: None,
             duplicates: 0,
+            tail: None,
+            tail_due: false,
             timed: None,
             round_end: iss,
             held_back: false,
@@ -302,7 +307,7 @@ impl Connection {
     fn end(&mut self) {
         self.state = State::Closed;
         self.timers = Timers::default();
-        (self.syn_due, self.ack_due, self.probe_due) = (false, false, false);
+        (self.syn_due, self.ack_due, self.probe_due, self.tail_due) = (false, false, false, false);
     }
 
     fn timeout(&self) -> Option<Duration> {

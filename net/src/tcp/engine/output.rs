@@ -32,6 +32,7 @@ enum Kind {
     Syn,
     New,
     Again,
+    Tail,
     Probe,
     Ack,
     Reset,
@@ -79,7 +80,8 @@ impl Connection {
         if !self.syn_acked {
             return self.next_syn(now, route);
         }
-        let data = self.next_lost(now, route).or_else(|| self.next_new(now, route));
+        let data = self.next_lost(now, route);
+        let data = data.or_else(|| self.next_new(now, route)).or_else(|| self.next_tail(now, route));
         if data.is_some() || self.probe_due {
             // The peer's time to answer begins even where the way to it is not known.
             self.timers.unanswered.get_or_insert(now);
@@ -180,6 +182,21 @@ impl Connection {
             false if start + len == data_end => TcpControl::Psh,
             false => TcpControl::None,
         };
+        Some(segment)
+    }
+
+    /// The last segment once more: its acknowledgement tells what became of those before.
+    fn next_tail(&mut self, now: Instant, route: &Route) -> Option<SegmentOut> {
+        if !core::mem::take(&mut self.tail_due) || self.recovery != Recovery::None || self.flight() == 0 {
+            return None;
+        }
+        self.tail_due = true;
+        let (mss, _) = self.segment_room(route, 0);
+        let start = self.una.max(self.nxt - mss);
+        let data_end = self.queue_end().min(self.nxt);
+        let mut segment = self.segment(Kind::Tail, start, data_end.beyond(start).min(mss), route, now);
+        segment.blocks = [None; 3];
+        segment.control = if self.fin_sent() { TcpControl::Fin } else { TcpControl::Psh };
         Some(segment)
     }
 
@@ -310,6 +327,13 @@ impl Connection {
                 self.timers.retransmit.get_or_insert(now + self.rtt.timeout());
                 self.timers.unanswered.get_or_insert(now);
                 self.timers.sent = Some(now);
+                self.tail_due = false;
+                self.arm_tail(now);
+            }
+            Kind::Tail => {
+                (self.tail, self.tail_due, self.timed) = (Some(self.nxt), false, None);
+                self.timers.tail = None;
+                self.arm_retransmit(now);
             }
             Kind::Again => {
                 if self.una.lt(segment.end()) && segment.seq == self.una {

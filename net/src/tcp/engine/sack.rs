@@ -26,6 +26,11 @@ impl Scoreboard {
         self.ranges.last().map(|(_, end)| *end)
     }
 
+    /// The start of the range that reaches to `end`.
+    pub(crate) fn range_to(&self, end: Seq) -> Option<Seq> {
+        self.ranges.iter().rev().find(|(start, e)| start.lt(end) && end.le(*e)).map(|(start, _)| *start)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ranges = Vec::new();
         self.bytes = 0;

@@ -8,6 +8,9 @@ use super::{Connection, Failure, Recovery, State};
 const TIME_WAIT: Duration = Duration::from_secs(10);
 /// How long a corked connection holds what is less than a segment.
 const CORK: Duration = Duration::from_millis(200);
+/// The least time after which the tail is sent once more, and how long a lone segment's acknowledgement may be held back.
+const TAIL: Duration = Duration::from_millis(10);
+const HELD_BACK: Duration = Duration::from_millis(50);
 /// Time-outs in a row after which large packets are suspected of vanishing on the path.
 const SUSPICIOUS: u8 = 3;
 /// What every path carries, for practical purposes; and what every path must.
@@ -19,6 +22,8 @@ const LEAST_MTU: usize = 576;
 pub(super) struct Timers {
     /// What was sent is not acknowledged.
     pub(super) retransmit: Option<Instant>,
+    /// Nothing tells what became of the last segments.
+    pub(super) tail: Option<Instant>,
     /// The peer's window is closed; ask whether it still is.
     pub(super) persist: Option<Instant>,
     /// An acknowledgement has waited long enough.
@@ -44,7 +49,7 @@ impl Connection {
             (Some(since), Some(timeout)) => Some(since + timeout),
             _ => None,
         };
-        let all = [t.retransmit, t.persist, t.ack, t.keepalive, t.time_wait, t.cork, patience];
+        let all = [t.retransmit, t.tail, t.persist, t.ack, t.keepalive, t.time_wait, t.cork, patience];
         all.into_iter().flatten().min()
     }
 
@@ -61,6 +66,9 @@ impl Connection {
         }
         if is_due(self.timers.retransmit) {
             self.on_retransmit(now);
+        } else if is_due(self.timers.tail) {
+            self.timers.tail = None;
+            self.tail_due = true;
         }
         if is_due(self.timers.persist) {
             self.timers.probes = self.timers.probes.saturating_add(1);
@@ -96,6 +104,7 @@ impl Connection {
         self.recovery = Recovery::Timeout;
         (self.recover, self.lost_to, self.resent) = (self.nxt, self.nxt, self.una);
         (self.force, self.duplicates, self.resent_at) = (true, 0, None);
+        self.forget_tail();
         let least = if self.is_v6 || self.rtt.backoff() < 2 * SUSPICIOUS { SAFE_MTU } else { LEAST_MTU };
         if self.rtt.backoff() >= SUSPICIOUS && self.path_mtu > least {
             self.path_mtu = least;
@@ -104,6 +113,21 @@ impl Connection {
 
     pub(super) fn arm_retransmit(&mut self, now: Instant) {
         self.timers.retransmit = (self.flight() > 0).then(|| now + self.rtt.timeout());
+    }
+
+    /// Arms the probe of the tail, if it would come well before the time-out.
+    pub(super) fn arm_tail(&mut self, now: Instant) {
+        self.timers.tail = None;
+        let can =
+            self.has_sack && self.recovery == Recovery::None && self.tail.is_none() && self.flight() > 0;
+        let (true, Some(round)) = (can, self.rtt.smoothed()) else { return };
+        let held_back = if self.flight() <= self.mss() { HELD_BACK } else { Duration::ZERO };
+        let at = now + (round * 2).max(TAIL) + held_back;
+        self.timers.tail = Some(at).filter(|at| self.timers.retransmit.is_none_or(|timeout| *at < timeout));
+    }
+
+    pub(super) fn forget_tail(&mut self) {
+        (self.tail, self.tail_due, self.timers.tail) = (None, false, None);
     }
 
     pub(super) fn arm_persist(&mut self, now: Instant) {

@@ -74,6 +74,34 @@ fn a_lost_retransmission_is_noticed_by_what_was_sent_after_it() {
 }
 
 #[test]
+fn the_tail_is_sent_once_more_and_tells_what_is_missing_before_the_time_is_out() {
+    let mut desk = Desk::new(options(), true);
+    desk.write(5_000);
+    desk.out();
+    assert_eq!(desk.wait(), 10);
+    assert_eq!(starts(&desk.out()), [4]);
+    desk.take(&with_blocks(segment(0, 1000, &[]), [(4000, 5000)]));
+    assert_eq!(starts(&desk.out()), [1, 2, 3]);
+    desk.ack(5000);
+    assert!(desk.out().is_empty() && desk.connection.poll_at().is_none());
+    // A lone one waits for an acknowledgement that is held back; and its end goes with it.
+    desk.write(10);
+    desk.connection.close();
+    desk.out();
+    assert_eq!(desk.wait(), 60);
+    let sent = desk.out();
+    assert_eq!(
+        (sent.len(), sent[0].control, sent[0].seq, sent[0].data.len()),
+        (1, TcpControl::Fin, 5000, 10)
+    );
+    // Once; then it is the time-out's turn.
+    assert!(desk.wait() >= 190);
+    assert_eq!(desk.out().len(), 1);
+    desk.ack(5011);
+    assert_eq!(desk.connection.state(), State::FinWait2);
+}
+
+#[test]
 fn without_sack_three_duplicates_tell_of_a_loss_and_a_partial_acknowledgement_of_the_next() {
     let mut desk = Desk::new(options(), false);
     desk.write(20_000);
@@ -90,7 +118,7 @@ fn without_sack_three_duplicates_tell_of_a_loss_and_a_partial_acknowledgement_of
 
 #[test]
 fn after_a_time_out_all_is_sent_again_slowly_and_the_pauses_grow() {
-    let mut desk = Desk::new(options(), true);
+    let mut desk = Desk::new(options(), false);
     desk.write(8_000);
     desk.out();
     let mut waited = Vec::new();
@@ -268,7 +296,7 @@ fn packets_that_vanish_for_their_length_are_made_shorter_unasked() {
     let mut desk = Desk::calling(options());
     desk.route.mtu = 9_000;
     desk.out();
-    desk.take(&TcpRepr { max_seg_size: Some(8_960), ..Desk::answer() });
+    desk.take(&TcpRepr { max_seg_size: Some(8_960), sack_permitted: false, ..Desk::answer() });
     desk.write(20_000);
     desk.out();
     let mut lens = Vec::new();

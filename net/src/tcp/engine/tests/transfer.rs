@@ -6,8 +6,24 @@ use std::vec::Vec;
 use super::link::{Faults, Host, Other, Ours, Path};
 use crate::config::TcpOptions;
 
-fn byte(at: usize) -> u8 {
-    (at ^ (at >> 8) ^ (at >> 16)) as u8
+/// Bytes that repeat after a prime number, so that none is mistaken for another at a place where packets begin.
+const PERIOD: usize = 65_521;
+const LONGEST: usize = 30_000;
+
+struct Pattern(Vec<u8>);
+
+impl Pattern {
+    fn new() -> Self {
+        let mut rng = crate::rng::Rng::new(7);
+        let mut bytes: Vec<u8> = (0..PERIOD).map(|_| rng.next_u64() as u8).collect();
+        bytes.extend_from_within(..LONGEST);
+        Self(bytes)
+    }
+
+    /// What stands at `at`.
+    fn at(&self, at: usize, len: usize) -> &[u8] {
+        &self.0[at % PERIOD..][..len]
+    }
 }
 
 fn options() -> TcpOptions {
@@ -19,14 +35,14 @@ fn exchange(path: &mut Path, hosts: &mut [&mut dyn Host; 2], totals: [usize; 2],
     let start = path.now;
     let deadline = start + Duration::from_secs(limit_s as u64);
     let (mut sent, mut received, mut closed) = ([0; 2], [0; 2], [false; 2]);
-    let mut buf = std::vec![0; 30_000];
+    let mut buf = std::vec![0; LONGEST];
+    let pattern = Pattern::new();
     let mut done_at = None;
     loop {
         for end in 0..2 {
             while sent[end] < totals[end] {
                 let len = (totals[end] - sent[end]).min(7_000);
-                let chunk: Vec<u8> = (sent[end]..sent[end] + len).map(byte).collect();
-                let written = hosts[end].write(&chunk, path.now);
+                let written = hosts[end].write(pattern.at(sent[end], len), path.now);
                 sent[end] += written;
                 if written == 0 {
                     break;
@@ -37,10 +53,8 @@ fn exchange(path: &mut Path, hosts: &mut [&mut dyn Host; 2], totals: [usize; 2],
                 if len == 0 {
                     break;
                 }
-                for b in &buf[..len] {
-                    assert_eq!(*b, byte(received[end]), "byte {} at end {end}", received[end]);
-                    received[end] += 1;
-                }
+                assert!(buf[..len] == *pattern.at(received[end], len), "byte {} at end {end}", received[end]);
+                received[end] += len;
             }
             let whole = sent[end] == totals[end] && received[end] == totals[1 - end];
             if whole && !closed[end] {
