@@ -39,6 +39,10 @@ class Xen:
             raise OSError(f"no vCPU 0 of domain {domid}")
         return info.cpu_time
 
+    def unpause(self, domid):
+        if self.library.xc_domain_unpause(self.handle, ctypes.c_uint32(domid)) != 0:
+            raise OSError(f"domain {domid} is not unpaused")
+
 
 def xl(*words, check=True):
     done = subprocess.run(["xl", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)

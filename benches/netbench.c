@@ -61,6 +61,9 @@ static struct sockaddr_in address(const char *host, int port) {
 static int connected(const char *host, int port) {
     struct sockaddr_in to = address(host, port);
     int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+    struct timeval limit = {10, 0};
+    /* Of connecting too. */
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0) fail("connect");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;

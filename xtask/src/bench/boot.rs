@@ -62,7 +62,7 @@ fn stage_minios(image: &Path) -> Result<()> {
 
 fn goal(name: &str) -> Option<Goal> {
     match name {
-        "first-200-time" | "many-first-200-time" => Some(Goal::RatioAtMost(0.05)),
+        "own-time" | "first-200-time" | "many-first-200-time" => Some(Goal::RatioAtMost(0.05)),
         "entry-to-main" => Some(Goal::AtMost(1.0)),
         name if name.ends_with("-guest-cpu") => Some(Goal::RatioAtMost(0.5)),
         _ => None,
