@@ -18,6 +18,8 @@ import time
 CPU_CHANGE, LOST_RECORDS = 0x1F003, 0x1F002
 # The states' bits, old in 8 and 9, new in 4 and 5, are cut off.
 RUNSTATE_CHANGE, RUNSTATE_MASK = 0x21001, 0xFFFF00F
+# The scheduler has looked, and the same vCPU goes on.
+CONTINUES = 0x21002
 RUNNING, RUNNABLE, BLOCKED = 0, 1, 2
 HYPERCALL, SUBCALLS = 0x20100D, (0x20100E, 0x20200E)
 # The classes of scheduling and of what paravirtual guests do.
@@ -55,28 +57,55 @@ def records(data):
         at = end
 
 
+class Cpu:
+    """Which domain a processor runs. What comes before that is known belongs to the one that is first seen to have run."""
+
+    def __init__(self, trace):
+        self.trace, self.domain, self.early = trace, None, []
+
+    def call(self, what, number):
+        name = HYPERCALLS.get(number, str(number))
+        if self.domain is None:
+            self.early.append((what, name))
+        else:
+            what[self.domain][name] += 1
+
+    def has_run(self, domain):
+        for what, name in self.early:
+            what[domain][name] += 1
+        self.early = []
+        self.domain = domain
+
+
 def parse(data):
-    trace, current, cpu, first, last = Trace(), {}, None, None, None
+    trace, first, last = Trace(), None, None
+    cpus, cpu = collections.defaultdict(lambda: Cpu(trace)), None
     for event, stamp, words in records(data):
         if stamp is not None:
             first = stamp if first is None else min(first, stamp)
             last = stamp if last is None else max(last, stamp)
-        if event == CPU_CHANGE and words:
+        if not words:
+            continue
+        if event == CPU_CHANGE:
             cpu = words[0]
-        elif event == LOST_RECORDS and words:
+        elif event == LOST_RECORDS:
             trace.lost += words[0]
-        elif event & RUNSTATE_MASK == RUNSTATE_CHANGE and words:
+        elif event == CONTINUES:
+            cpus[cpu].has_run(words[0] >> 16)
+        elif event & RUNSTATE_MASK == RUNSTATE_CHANGE:
             domain, old, new = words[0] >> 16, event >> 8 & 3, event >> 4 & 3
+            if old == RUNNING:
+                cpus[cpu].has_run(domain)
             if new == RUNNING:
-                current[cpu] = domain
+                # What is not known to have run before never will be.
+                cpus[cpu].early = []
+                cpus[cpu].domain = domain
             elif old == BLOCKED and new == RUNNABLE:
                 trace.wakes[domain] += 1
-        elif event == HYPERCALL and words and cpu in current:
-            number = words[0] & 0xFFFFF
-            trace.hypercalls[current[cpu]][HYPERCALLS.get(number, str(number))] += 1
-        elif event in SUBCALLS and words and cpu in current:
-            number = words[0] & 0xFFFFF
-            trace.subcalls[current[cpu]][HYPERCALLS.get(number, str(number))] += 1
+        elif event == HYPERCALL:
+            cpus[cpu].call(trace.hypercalls, words[0] & 0xFFFFF)
+        elif event in SUBCALLS:
+            cpus[cpu].call(trace.subcalls, words[0] & 0xFFFFF)
     trace.ticks = last - first if first is not None else 0
     return trace
 
@@ -151,6 +180,11 @@ def test():
     assert whole.hypercalls == {0: {"grant_table_op": 1, SEND: 1}, 5: {"multicall": 1, "99": 1}}, whole.hypercalls
     assert whole.subcalls == {5: {"update_va_mapping": 3}}, whole.subcalls
     assert (whole.wakes, whole.ticks, whole.lost) == ({5: 1}, 2000, 4), whole
+    # A processor that one domain has all the time says so only when the scheduler looks.
+    busy = word(CPU_CHANGE, 0, 64) + word(HYPERCALL, 32, stamp=1) * 2 + word(CONTINUES, 3 << 16, stamp=2) + word(HYPERCALL, 32, stamp=3)
+    assert parse(busy).hypercalls == {3: {SEND: 3}}, parse(busy).hypercalls
+    leaves = word(CPU_CHANGE, 0, 64) + word(HYPERCALL, 32, stamp=1) + state(RUNNING, BLOCKED, 4) + state(RUNNABLE, RUNNING, 6) + word(HYPERCALL, 29, stamp=3)
+    assert parse(leaves).hypercalls == {4: {SEND: 1}, 6: {"sched_op": 1}}, parse(leaves).hypercalls
     # Cut anywhere, it says what is there and no more.
     for end in range(len(data)):
         assert sum(sum(calls.values()) for calls in parse(data[:end]).hypercalls.values()) <= 4
