@@ -140,7 +140,7 @@ def clone(side, number):
         text = re.sub(r"^memory = \d+", f"memory = {MANY_LINUX_MEMORY}", text, flags=re.MULTILINE)
     with open(f"{OWN}{name}.cfg", "w") as file:
         file.write(text)
-    return Guest(side, f"many{number}")
+    return Guest(side, f"many{number}", unwatched=True)
 
 
 def many(xen, side):
@@ -152,6 +152,8 @@ def many(xen, side):
             guest.__enter__()
             guests.append(guest)
             guest.created()
+            if number % 10 == 9:
+                print(f"note: {number + 1} guests", flush=True)
         created = time.monotonic()
         last = max(ask(guest) for guest in guests)
         sample(side, "many-create-time", (created - start) * 1000 / count, "ms/guest")

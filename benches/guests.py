@@ -47,9 +47,11 @@ def show_log(guest):
 class Guest:
     """A guest from `xl create` to `xl destroy`; `question` is what its service is asked first."""
 
-    def __init__(self, side, program, memory=None, paused=False):
+    def __init__(self, side, program, memory=None, paused=False, unwatched=False):
         self.name = program + SUFFIX.get(side, "")
-        self.side, self.program, self.memory, self.paused = side, program, memory, paused
+        self.side, self.program, self.memory = side, program, memory
+        # Without `-e` a process of xl's stays in dom0 with each guest, and a hundred of them are more than its memory.
+        self.flags = ["-p"] * paused + ["-e"] * unwatched
 
     def __enter__(self):
         log = f"/var/log/xen/guest-{self.name}.log"
@@ -61,7 +63,7 @@ class Guest:
             self.address, mac = found
             # dom0 would ask for the address once a second only, and that would be measured.
             subprocess.run(["ip", "neigh", "replace", self.address, "lladdr", mac, "dev", "xenbr0", "nud", "permanent"], check=True)
-        words = [config] + ["-p"] * self.paused + ([f"memory={self.memory}"] if self.memory else [])
+        words = [config] + self.flags + ([f"memory={self.memory}"] if self.memory else [])
         self.started = time.monotonic()
         self.create = subprocess.Popen(["xl", "create", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.waiter = threading.Thread(target=self.wait_created, daemon=True)

@@ -154,7 +154,7 @@ def fit(memory):
             new = re.sub(r"mac=[0-9a-f:]+", f"mac=00:16:3e:00:02:{number:02x}", new)
             with open(f"{OWN}fit{number}.cfg", "w") as file:
                 file.write(new)
-            guest = Guest("native", f"fit{number}", memory)
+            guest = Guest("native", f"fit{number}", memory, unwatched=True)
             guest.__enter__()
             guests.append(guest)
             guest.created()

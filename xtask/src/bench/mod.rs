@@ -98,9 +98,9 @@ fn load() -> String {
 }
 
 /// What the figures were taken on, in a line.
-fn circumstances(args: &Args, load_before: &str) -> String {
+fn circumstances(args: &Args, commit: &str, load_before: &str) -> String {
     format!(
-        "Xen {}, medians of {} rounds of {} s a load; this machine's load {load_before} before, {} after",
+        "commit {commit}, Xen {}, medians of {} rounds of {} s a load; this machine's load {load_before} before, {} after",
         args.xen,
         args.rounds,
         args.seconds(),
@@ -113,13 +113,13 @@ fn measure(args: &Args, program: &str, words: &[&str], limit: Duration, mut samp
     let command = dom0::command(program, words);
     let log = program.trim_end_matches(".py").replace('_', "-");
     let testbed = dom0::testbed(args.xen, &log).timeout(limit);
-    let load_before = load();
+    let (commit, load_before) = (record::commit(), load());
     let report =
         dom0::report(&format!("{program} ends well"), testbed, &command, None, &mut |line, _, _| {
             samples.line(line);
             Ok(())
         })?;
-    let circumstances = circumstances(args, &load_before);
+    let circumstances = circumstances(args, &commit, &load_before);
     println!("\n{circumstances}");
     print!("{}", table::text(&samples));
     println!("{}", table::summary(&samples));

@@ -46,7 +46,7 @@ pub fn write(args: &Args, circumstances: &str, samples: &Samples) -> Result<()> 
 
 fn section(args: &Args, circumstances: &str, samples: &Samples) -> String {
     let mut lines = vec![format!("`cargo xtask bench {}`: {circumstances}.", args.name)];
-    lines.push(format!("Machine: {}. Commit {}.", machine(), commit()));
+    lines.push(format!("Machine: {}.", machine()));
     lines.extend((!samples.about().is_empty()).then(|| format!("Versions: {}.", samples.about().join(", "))));
     format!("{}\n\n{}\n{}.\n", lines.join("\n"), table::markdown(samples), table::summary(samples))
 }
@@ -70,7 +70,8 @@ fn machine() -> String {
     format!("{} x {model}, Xen in QEMU", of("processor").len())
 }
 
-fn commit() -> String {
+/// The commit that the guests are built from.
+pub fn commit() -> String {
     let done =
         Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).current_dir(workspace::root()).output();
     let text = done.map(|done| String::from_utf8_lossy(&done.stdout).trim().to_owned()).unwrap_or_default();
