@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from guests import OWN, Guest, copy_own
+from guests import OWN, Guest, change, copy_own
 from measure import HTTP_QUESTION, Xen, about, failed, first_answer, sample, xl
 
 PROGRAMS = {"native": "httpd", "minios": "nginx", "linux": "nginx", "mini-os": "mini-os"}
@@ -120,13 +120,6 @@ def phases(side, text):
             sample(side, f"inside-{name}", int(found.group(1)) * 1000 + int(found.group(2)) / 1000, "ms")
 
 
-def verbose(config):
-    with open(config) as file:
-        text = file.read()
-    with open(config, "w") as file:
-        file.write(text.replace('cmdline = "', 'cmdline = "loglevel=debug '))
-
-
 def clone(side, number):
     """A configuration like the first guest's, with a name and addresses of its own."""
     base = PROGRAMS[side] + ("-linux" if side == "linux" else "")
@@ -171,7 +164,7 @@ def main():
     for side in sides:
         copy_own(PROGRAMS[side], [side])
         if side == "native":
-            verbose(f"{OWN}{PROGRAMS[side]}.cfg")
+            change(f"{OWN}httpd.cfg", 'cmdline = "', 'cmdline = "loglevel=debug ')
     about()
     xen, errors = Xen(), 0
     for number in range(rounds):

@@ -37,6 +37,16 @@ def addresses(config):
     return [match.group(1) for match in found] if all(found) else None
 
 
+def change(config, old, new):
+    """Puts one text in the place of another, which must be there."""
+    with open(config) as file:
+        text = file.read()
+    if old not in text:
+        raise OSError(f"{config} does not say {old}")
+    with open(config, "w") as file:
+        file.write(text.replace(old, new))
+
+
 def show_log(guest):
     log = f"/var/log/xen/guest-{guest}.log"
     if os.path.exists(log):

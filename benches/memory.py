@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from guests import OWN, Guest, copy_own
+from guests import OWN, Guest, change, copy_own
 from measure import HTTP_QUESTION, about, failed, first_answer, sample, xl
 
 # MiB to try, from small to large.
@@ -127,13 +127,6 @@ def free_pages(side, connections):
             return float(re.findall(r"free_pages=(\d+)", file.read())[-1])
 
 
-def with_address(config):
-    with open(config) as file:
-        text = file.read()
-    with open(config, "w") as file:
-        file.write(text.replace("ip=dhcp,slaac", "ip=10.0.0.44/24"))
-
-
 def idle(side):
     sample(side, "idle-connection", (free_pages(side, 0) - free_pages(side, IDLE)) * 4096 / IDLE, "bytes")
 
@@ -180,7 +173,7 @@ def main():
         if side in sides and wanted:
             copy_own(program, [side])
             if program == "echo":
-                with_address(f"{OWN}echo.cfg")
+                change(f"{OWN}echo.cfg", "ip=dhcp,slaac", "ip=10.0.0.44/24")
     about()
     errors, least = 0, {}
 

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 
 import xentrace
-from guests import OWN, Guest, copy_own
+from guests import OWN, Guest, change, copy_own
 from measure import HTTP_QUESTION, Xen, about, failed, first_answer, sample, seconds
 
 DOM0 = "10.0.0.1"
@@ -64,9 +64,14 @@ def bulk(streams, backwards):
     return load
 
 
+def echo(guest):
+    """Where it echoes, for netbench."""
+    return guest.address + ":7" * (guest.program == "echo")
+
+
 def exchanges(mode, streams):
     def load(guest, duration, _second):
-        rate, median, high = netbench(mode, guest.address, duration, streams)
+        rate, median, high = netbench(mode, echo(guest), duration, streams)
         return Outcome(rate * duration, rate, p50=median / 1000, p99=high / 1000)
 
     return load
@@ -112,17 +117,19 @@ class Load:
 
 
 SERVERS = {"native": "httpd", "linux": "nginx"}
+ECHO = {"native": "echo"}
+ALL = ("minios", "native", "linux")
 LOADS = {
     "tcp-in-1": Load(bulk(1, False), "MiB", "MB/s"),
     "tcp-in-8": Load(bulk(8, False), "MiB", "MB/s"),
     "tcp-out-1": Load(bulk(1, True), "MiB", "MB/s"),
     "tcp-out-8": Load(bulk(8, True), "MiB", "MB/s"),
-    "rr-1": Load(exchanges("rr", 1), "exchange", "/s"),
-    "rr-16": Load(exchanges("rr", 16), "exchange", "/s"),
-    "connect": Load(exchanges("connect", 4), "connection", "/s"),
+    "rr-1": Load(exchanges("rr", 1), "exchange", "/s", ALL, ECHO),
+    "rr-16": Load(exchanges("rr", 16), "exchange", "/s", ALL, ECHO),
+    "connect": Load(exchanges("connect", 4), "connection", "/s", ALL, ECHO),
     "udp-in": Load(datagrams(False), "datagram", "/s"),
     "udp-out": Load(datagrams(True), "datagram", "/s"),
-    "idle": Load(None, "exchange", "/s"),
+    "idle": Load(None, "exchange", "/s", ALL, ECHO),
     "guest-to-guest": Load(between_guests, "MiB", "MB/s", guests=2),
     "web-16": Load(web(16), "request", "/s", ("native", "linux"), SERVERS),
     "web-256": Load(web(256), "request", "/s", ("native", "linux"), SERVERS),
@@ -182,18 +189,22 @@ def counted(label, load, guests):
         print(f"note: {label} on {side}: {trace.lost} records of the trace are lost", flush=True)
 
 
+def free_kib(guest):
+    return None if guest.program == "echo" else netbench("ask", guest.address, "free")[0]
+
+
 def idle(xen, label, guest, duration):
     """Many connections that say nothing: what they cost, and one beside them that speaks."""
-    (free,) = netbench("ask", guest.address, "free")
+    free = free_kib(guest)
     start = time.monotonic()
-    holder = subprocess.Popen([f"{OWN}netbench", "idle", guest.address, str(IDLE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen([f"{OWN}netbench", "idle", echo(guest), str(IDLE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         said = holder.stdout.readline().strip()
         if said != "open":
             raise OSError(f"{IDLE} connections: {said}")
         sample(guest.side, f"{label}-opened", IDLE / (time.monotonic() - start), "/s")
-        (left,) = netbench("ask", guest.address, "free")
-        sample(guest.side, f"{label}-connection-memory", (free - left) * 1024 / IDLE, "bytes")
+        if free is not None:
+            sample(guest.side, f"{label}-connection-memory", (free - free_kib(guest)) * 1024 / IDLE, "bytes")
         before = time.monotonic(), xen.cpu_ns(guest.domid)
         time.sleep(2)
         sample(guest.side, f"{label}-share", (xen.cpu_ns(guest.domid) - before[1]) / (time.monotonic() - before[0]) / 1e7, "%")
@@ -206,6 +217,8 @@ def ready(guest):
     """Waits for the guest's service."""
     if guest.program in SERVERS.values():
         first_answer(guest.address, question=HTTP_QUESTION.replace(b"small.txt", b"small.txt" if guest.side == "native" else b"index.html"))
+    elif guest.program == "echo":
+        first_answer(guest.address, 7, b"word", b"word")
     else:
         first_answer(guest.address, 5000, b"free\n", b"\n")
         # netbench may be first.
@@ -224,14 +237,10 @@ def ready(guest):
 def second_config(side):
     """A further guest like the first, with the next address; its name."""
     name = "net-linux" if side == "linux" else "net"
-    with open(f"{OWN}{name}.cfg") as file:
-        text = file.read()
+    config = f"{OWN}net2{name[3:]}.cfg"
+    shutil.copy(f"{OWN}{name}.cfg", config)
     for old, new in (("10.0.0.40", "10.0.0.41"), ("00:16:3e:00:00:70", "00:16:3e:00:00:71"), (f'name = "{name}"', f'name = "net2{name[3:]}"')):
-        if old not in text:
-            raise OSError(f"{name}.cfg does not name {old}")
-        text = text.replace(old, new)
-    with open(f"{OWN}net2{name[3:]}.cfg", "w") as file:
-        file.write(text)
+        change(config, old, new)
 
 
 def turn(xen, side, program, labels, duration, trace):
@@ -274,6 +283,10 @@ def main():
                 groups.setdefault((LOADS[label].program(side), side), []).append(label)
     for program, side in groups:
         copy_own(program, [side])
+        if program == "echo":
+            # With room for a thread each of the idle connections.
+            change(f"{OWN}echo.cfg", "ip=dhcp,slaac", "ip=10.0.0.44/24")
+            change(f"{OWN}echo.cfg", "memory = 8", "memory = 64")
     shutil.copy("/host/netbench", f"{OWN}netbench")
     for name, value in (("ip_local_port_range", "1024 65000"), ("tcp_tw_reuse", "1")):
         with open(f"/proc/sys/net/ipv4/{name}", "w") as file:

@@ -10,6 +10,8 @@
  *   netbench ask HOST WORD...             has HOST run `netbench WORD...` (but serve, idle, ask), or `fio WORD...`, and shows what that
  *                                         says; `ask HOST free`: its free KiB
  *
+ * HOST is an IPv4 address; behind a colon may be another port than that of this program.
+ *
  * Ports: CONTROL takes a line and answers with lines; ECHO, SINK (which answers the end of the stream with the bytes it has got) and
  * UDP_SINK (which answers ASK with the datagrams since the last ASK). */
 #define _GNU_SOURCE
@@ -50,10 +52,17 @@ static long long now(void) {
 }
 
 static struct sockaddr_in address(const char *host, int port) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
-    if (host && inet_pton(AF_INET, host, &to.sin_addr) != 1) {
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    char bytes[64] = "0.0.0.0", *colon;
+    if (host) snprintf(bytes, sizeof bytes, "%s", host);
+    if ((colon = strchr(bytes, ':'))) {
+        port = atoi(colon + 1);
+        *colon = 0;
+    }
+    to.sin_port = htons(port);
+    if (inet_pton(AF_INET, bytes, &to.sin_addr) != 1) {
         errno = EINVAL;
-        fail(host);
+        fail(bytes);
     }
     return to;
 }

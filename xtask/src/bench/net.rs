@@ -56,8 +56,8 @@ pub fn run(args: &Args) -> Result<u8> {
 /// Puts the guests, and the programs of dom0, where dom0 finds them.
 fn stage(args: &Args, loads: &[&str]) -> Result<()> {
     let kernel = args.kernel.as_deref();
+    images::stage_only(vec!["httpd".to_owned(), "echo".to_owned()])?;
     if loads.iter().any(|load| load.starts_with("web")) {
-        images::stage_only(vec!["httpd".to_owned()])?;
         packed::stage(&["nginx".to_owned()], kernel)?;
         if !args.alone {
             packed::stage_linux(&packed::Linux::of("nginx"), args.xen, LINUX_MEMORY)?;
