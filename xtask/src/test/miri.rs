@@ -27,6 +27,10 @@ const RUNS: &[Run] = &[
             ("long_segments_are_handed_to_a_back_end_that_divides_them", SLOW),
             ("tcp_and_udp_cross_the_wire_between_two_guests_whatever_their_back_ends_can", SLOW),
             ("a_back_end_that_floods_does_not_hold_the_stack", SLOW),
+            ("tests::segments", SLOW),
+            ("every_mix_of_offers_and_wishes_is_agreed_on_and_carries_frames", SLOW),
+            ("events_that_bring_something_are_never_too_many", SLOW),
+            ("the_mtu_changes_while_frames_flow", SLOW),
         ],
     },
     Run {
@@ -38,7 +42,13 @@ const RUNS: &[Run] = &[
     },
     Run { package: "linux-mm", left_out: &[] },
     Run { package: "console", left_out: &[] },
-    Run { package: "blkfront", left_out: &[] },
+    Run {
+        package: "blkfront",
+        left_out: &[
+            ("what_is_written_or_discarded_later_is_what_is_read", SLOW),
+            ("while_something_is_written_nothing_is_fetched", SLOW),
+        ],
+    },
     Run {
         package: "xen",
         left_out: &[
