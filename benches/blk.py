@@ -212,6 +212,8 @@ def main():
         copy_own("blk", ["linux"])
         with_image(f"{OWN}blk-linux.cfg")
     about()
+    # A parser that is wrong would be believed.
+    xentrace.test()
     xen, errors = Xen(), 0
     for number in range(rounds):
         for side in sides:

@@ -292,6 +292,8 @@ def main():
         with open(f"/proc/sys/net/ipv4/{name}", "w") as file:
             file.write(value)
     about(("iperf3", "--version"))
+    # A parser that is wrong would be believed.
+    xentrace.test()
     xen, errors = Xen(), 0
     server = subprocess.Popen([f"{OWN}netbench", "serve"], stdout=subprocess.DEVNULL)
     try:
