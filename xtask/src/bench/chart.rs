@@ -49,7 +49,7 @@ pub fn bars(samples: &Samples, suffix: &str, title: &str) -> Option<String> {
     );
     let mut head = word(12.0, 20.0, "start", &format!("{title}; bars as parts of Linux's"));
     for (number, (side, colour)) in sides.iter().zip(COLOURS).enumerate() {
-        let x = LEFT + 150.0 * number as f64;
+        let x = 12.0 + 200.0 * number as f64;
         head += &format!("<rect x=\"{x}\" y=\"32\" width=\"{BAR}\" height=\"{BAR}\" fill=\"{colour}\"/>\n");
         head += &word(x + BAR + 5.0, 43.0, "start", side.title);
     }

@@ -99,12 +99,15 @@ fn load() -> String {
 
 /// What the figures were taken on, in a line.
 fn circumstances(args: &Args, commit: &str, load_before: &str) -> String {
+    let rounds = match &*args.name {
+        "memory" => "one round".to_owned(),
+        "boot" => format!("medians of {} rounds, of many guests one", args.rounds),
+        _ => format!("medians of {} rounds of {} s a load", args.rounds, args.seconds()),
+    };
+    let load = load();
     format!(
-        "commit {commit}, Xen {}, medians of {} rounds of {} s a load; this machine's load {load_before} before, {} after",
-        args.xen,
-        args.rounds,
-        args.seconds(),
-        load()
+        "commit {commit}, Xen {}, {rounds}; this machine's load {load_before} before, {load} after",
+        args.xen
     )
 }
 
