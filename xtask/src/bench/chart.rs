@@ -95,7 +95,7 @@ mod tests {
             samples.line(line);
         }
         let svg = bars(&samples, "-rate", "rates").unwrap();
-        assert_eq!(svg.matches("<rect x=\"190\"").count(), 4 + 1, "{svg}");
+        assert_eq!(svg.matches("<rect x=\"190\"").count(), 4, "{svg}");
         assert!(svg.contains("Minios &amp; more") && !svg.contains("c, /s"), "{svg}");
         let scale = (WIDTH - LEFT - 110.0) / MOST_RATIO;
         assert!(svg.contains(&format!("width=\"{:.1}\"", MOST_RATIO * scale)), "{svg}");
