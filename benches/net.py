@@ -137,24 +137,21 @@ LOADS = {
 MORE_UNITS = {"p50": "ms", "p99": "ms", "lost": "%", "timeouts": ""}
 
 
+def packets(guest, name):
+    """What the guest's vif has moved, as dom0 counts: `tx_packets` to the guest, `rx_packets` from it; a large one that is sent whole is one."""
+    with open(f"/sys/class/net/vif{guest.domid}.0/statistics/{name}") as file:
+        return int(file.read())
+
+
 def activity(guest):
-    """Packets that the guest's vif has moved."""
-    directory = f"/sys/class/net/vif{guest.domid}.0/statistics"
-
-    def packets():
-        total = 0
-        for name in ("rx_packets", "tx_packets"):
-            with open(f"{directory}/{name}") as file:
-                total += int(file.read())
-        return total
-
-    return packets
+    return lambda: packets(guest, "rx_packets") + packets(guest, "tx_packets")
 
 
 def measured(xen, label, load, guests, duration):
     """One run of a load."""
     first, second = guests[0], guests[-1]
     clocks = [0, *(guest.domid for guest in guests)]
+    moved = [packets(first, name) for name in ("tx_packets", "rx_packets")]
     before = time.monotonic(), [xen.cpu_ns(domid) for domid in clocks]
     outcome = load.run(first, duration, second)
     wall = time.monotonic() - before[0]
@@ -167,6 +164,8 @@ def measured(xen, label, load, guests, duration):
     sample(side, f"{label}-dom0-cpu", dom0 / outcome.units * 1e6, f"us/{load.unit}")
     sample(side, f"{label}-guest-share", sum(used) / wall * 100, "%")
     sample(side, f"{label}-dom0-share", dom0 / wall * 100, "%")
+    for name, count, then in zip(("packets-to", "packets-from"), ("tx_packets", "rx_packets"), moved):
+        sample(side, f"{label}-{name}", (packets(first, count) - then) / outcome.units, f"/{load.unit}")
     for name, value in outcome.more.items():
         sample(side, f"{label}-{name}", value, MORE_UNITS[name])
 
