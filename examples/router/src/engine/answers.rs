@@ -76,10 +76,10 @@ fn icmpv6_checksum(frame: &[u8], start: usize, transport: usize, end: usize) -> 
     let addresses = frame.get(start + 8..start + 40).unwrap_or_default();
     let length = (end - transport) as u32;
     Sum::default()
-        .add(addresses)
-        .add_number(length)
-        .add_number(protocol::ICMPV6.into())
-        .add(segment)
+        .with(addresses)
+        .with_number(length)
+        .with_number(protocol::ICMPV6.into())
+        .with(segment)
         .checksum()
 }
 
@@ -248,9 +248,9 @@ pub fn error(frame: &mut [u8], from: End, trouble: Trouble, about: &[u8], packet
             put(frame, 14, &[0x45, 0xc0, total[0], total[1], 0, 0, 0, 0, TTL, protocol::ICMP, 0, 0]);
             from.ip.put(frame, 26);
             packet.tuple.src.put(frame, 30);
-            let checksum = Sum::default().add(frame.get(14..34).unwrap_or_default()).checksum();
+            let checksum = Sum::default().with(frame.get(14..34).unwrap_or_default()).checksum();
             put16(frame, 24, checksum);
-            let checksum = Sum::default().add(frame.get(34..).unwrap_or_default()).checksum();
+            let checksum = Sum::default().with(frame.get(34..).unwrap_or_default()).checksum();
             put16(frame, 36, checksum);
         }
         Version::V6 => {

@@ -29,7 +29,7 @@ pub struct Sum(u64);
 impl Sum {
     /// Adds the 16-bit words of these bytes; an odd one at the end is padded with zero.
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn with(self, bytes: &[u8]) -> Self {
         let (words, tail) = bytes.as_chunks::<2>();
         let sum: u64 = words.iter().map(|word| u64::from(u16::from_be_bytes(*word))).sum();
         let last = tail.first().map_or(0, |byte| u64::from(*byte) << 8);
@@ -38,7 +38,7 @@ impl Sum {
 
     /// Adds a number.
     #[must_use]
-    pub fn add_number(self, number: u32) -> Self {
+    pub fn with_number(self, number: u32) -> Self {
         Self(self.0 + u64::from(number))
     }
 
@@ -55,9 +55,9 @@ impl Sum {
 /// The checksum after some of the bytes that it covers have changed (RFC 1624, equation 3). Both have the same even length.
 #[must_use]
 pub fn adjusted(checksum: u16, old: &[u8], new: &[u8]) -> u16 {
-    let mut sum = Sum::default().add(new).add_number(u32::from(!checksum));
+    let mut sum = Sum::default().with(new).with_number(u32::from(!checksum));
     for word in old.as_chunks::<2>().0 {
-        sum = sum.add_number(u32::from(!u16::from_be_bytes(*word)));
+        sum = sum.with_number(u32::from(!u16::from_be_bytes(*word)));
     }
     sum.checksum()
 }

@@ -99,7 +99,7 @@ impl Router {
     ) -> Result<(), Reason> {
         let segment = frame.bytes.get(packet.transport..packet.end).unwrap_or_default();
         let sound = match packet.version {
-            Version::V4 => Sum::default().add(segment).checksum() == 0,
+            Version::V4 => Sum::default().with(segment).checksum() == 0,
             Version::V6 => is_sound(frame.bytes, packet),
         };
         let inner =

@@ -166,7 +166,7 @@ impl Packet {
         }
         let end = within(bytes, start + total, extent)?;
         let whole_header = bytes.get(start..start + header_len).filter(|_| start + header_len <= end)?;
-        if super::bytes::Sum::default().add(whole_header).checksum() != 0 && extent == Extent::All {
+        if super::bytes::Sum::default().with(whole_header).checksum() != 0 && extent == Extent::All {
             return None;
         }
         let fragmentation = u16::from_be_bytes([header[6], header[7]]);

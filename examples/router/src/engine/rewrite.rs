@@ -80,14 +80,14 @@ pub fn quoted(frame: &mut [u8], packet: &Packet, inner: &Packet, outgoing: &Tupl
     translate(frame, inner, outgoing);
     let at = packet.transport + 2;
     put16(frame, at, 0);
-    let sum = Sum::default().add(frame.get(packet.transport..packet.end).unwrap_or_default());
+    let sum = Sum::default().with(frame.get(packet.transport..packet.end).unwrap_or_default());
     let sum = match packet.version {
         Version::V4 => sum,
         Version::V6 => {
             let addresses = frame.get(packet.start + 8..packet.start + 40).unwrap_or_default();
-            sum.add(addresses)
-                .add_number((packet.end - packet.transport) as u32)
-                .add_number(protocol::ICMPV6.into())
+            sum.with(addresses)
+                .with_number((packet.end - packet.transport) as u32)
+                .with_number(protocol::ICMPV6.into())
         }
     };
     put16(frame, at, sum.checksum());

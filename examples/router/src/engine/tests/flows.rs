@@ -77,7 +77,7 @@ fn the_table_does_what_a_plain_map_does() {
                 }
                 None => {}
             }
-            if random(&mut seed) % 4 == 0 {
+            if random(&mut seed).is_multiple_of(4) {
                 flows.sweep(now, 64);
                 assert_eq!(flows.len(), plain.len());
                 assert_eq!(flows.translated(), plain.len());

@@ -50,7 +50,7 @@ fn frames_with_changed_bytes_are_survived() {
             // Else most would end at the header's checksum.
             frame[24..26].fill(0);
             let header = usize::from(frame[14] & 15) * 4;
-            let sum = bytes::Sum::default().add(frame.get(14..14 + header).unwrap_or_default()).checksum();
+            let sum = bytes::Sum::default().with(frame.get(14..14 + header).unwrap_or_default()).checksum();
             bytes::put16(&mut frame, 24, sum);
         }
         net.now += random(&mut seed) % 1_000_000;
