@@ -27,6 +27,8 @@ const FILES: &[(&str, &str)] = &[
 /// Makes an initramfs out of dom0's root disk.
 const INITRAMFS: &str = include_str!("../peer/initramfs.sh");
 const PACKED_INIT: &str = include_str!("../peer/packed-init");
+const ROUTER_INIT: &str = include_str!("../peer/router-init");
+const ROUTER_MODULES: [&str; 1] = ["xen-netfront"];
 const PACKED_MODULES: [&str; 5] = ["crc32c_generic", "xen-blkfront", "xen-netfront", "ext4", "overlay"];
 /// Where dom0 has its own kernel as an ELF.
 pub const KERNEL: &str = "/boot/vmlinux";
@@ -56,16 +58,33 @@ pub fn nginx(version: XenVersion, progress: Progress) -> Result<Peer> {
 /// The initramfs with which dom0's kernel runs a root that `minios pack` has made; built now if the cache has none for that
 /// kernel. It reads the same command line as our kernel does: [`packed_config`] makes the xl.cfg.
 pub fn packed(version: XenVersion, progress: Progress) -> Result<PathBuf> {
+    initramfs(version, "packed", PACKED_INIT, &PACKED_MODULES, progress)
+}
+
+/// The initramfs with which dom0's kernel is a router between two vifs, without filter: 10.11.0.1 and fd00:11::1, 10.12.0.1 and
+/// fd00:12::1. Built now if the cache has none for that kernel.
+pub fn router(version: XenVersion, progress: Progress) -> Result<PathBuf> {
+    initramfs(version, "router", ROUTER_INIT, &ROUTER_MODULES, progress)
+}
+
+/// An initramfs with this script as `/init` and these modules of dom0's kernel.
+fn initramfs(
+    version: XenVersion,
+    name: &str,
+    script: &str,
+    modules: &[&str],
+    progress: Progress,
+) -> Result<PathBuf> {
     let dom0 = image::dom0(version, progress)?;
     let kernel = kernel_identity(&dom0.kernel)?;
-    let recipe = format!("kernel {kernel}\nmodules {}\n{INITRAMFS}{PACKED_INIT}", PACKED_MODULES.join(" "));
-    let entry = Cache::open()?.get_or_build(&format!("packed-{version}"), &recipe, |dir| {
-        progress("Linux guest for packed roots: make its initramfs");
-        let (script, init) = (dir.join("initramfs.sh"), dir.join("packed-init"));
-        fs::write(&script, INITRAMFS)?;
-        fs::write(&init, PACKED_INIT)?;
+    let recipe = format!("kernel {kernel}\nmodules {}\n{INITRAMFS}{script}", modules.join(" "));
+    let entry = Cache::open()?.get_or_build(&format!("{name}-{version}"), &recipe, |dir| {
+        progress(&format!("Linux guest, {name}: make its initramfs"));
+        let (maker, init) = (dir.join("initramfs.sh"), dir.join("init"));
+        fs::write(&maker, INITRAMFS)?;
+        fs::write(&init, script)?;
         let mut command = host::as_owner("sh");
-        command.arg(&script).arg(&dom0.root).arg(&init).arg(dir.join("initramfs")).args(PACKED_MODULES);
+        command.arg(&maker).arg(&dom0.root).arg(&init).arg(dir.join("initramfs")).args(modules);
         host::run(&mut command).context("cannot make the initramfs of the Linux guest")?;
         Ok(())
     })?;
@@ -130,7 +149,7 @@ mod tests {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer");
         for entry in fs::read_dir(dir).unwrap() {
             let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-            assert!(recipes[0].contains(&text) || text == PACKED_INIT);
+            assert!(recipes[0].contains(&text) || [PACKED_INIT, ROUTER_INIT].contains(&&*text));
         }
     }
 

@@ -9,6 +9,7 @@ mod linux;
 mod memory;
 mod net;
 mod record;
+mod router;
 mod samples;
 mod table;
 
@@ -28,7 +29,7 @@ use samples::Samples;
 /// Exits with 0 when both could be measured, whatever the figures.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure: net, the network; blk, disks; boot, how soon guests are there; memory, how little they need; httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our
+    /// What to measure: net, the network; blk, disks; boot, how soon guests are there; memory, how little they need; router, beside Linux that forwards; httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our
     /// kernel beside the same root disk under Linux
     name: String,
     /// Xen's version: 4.17 or 4.20
@@ -60,7 +61,7 @@ pub struct Args {
 impl Args {
     fn seconds(&self) -> u32 {
         self.seconds.unwrap_or(match &*self.name {
-            "net" => 3,
+            "net" | "router" => 3,
             "blk" => 2,
             _ => 8,
         })
@@ -87,7 +88,10 @@ pub fn run(args: Args) -> Result<u8> {
         "blk" => blk::run(&args),
         "boot" => boot::run(&args),
         "memory" => memory::run(&args),
-        name => bail!("`{name}` has no measurement: there are net, blk, boot, memory, httpd and linux"),
+        "router" => router::run(&args),
+        name => {
+            bail!("`{name}` has no measurement: there are net, blk, boot, memory, router, httpd and linux")
+        }
     }
 }
 
