@@ -10,7 +10,7 @@ use smoltcp::wire::IpAddress;
 
 use crate::dns::Resolver;
 use crate::error::{Error, Result};
-use crate::link::Link;
+use crate::links::Links;
 use crate::ping::Ping;
 use crate::rng::Rng;
 use crate::schedule::Schedule;
@@ -70,7 +70,7 @@ pub(crate) enum Cause {
 pub(crate) struct Core {
     pub(crate) now: Instant,
     pub(crate) rng: Rng,
-    pub(crate) links: Vec<Link>,
+    pub(crate) links: Links,
     pub(crate) flows: Slab<Flow>,
     pub(crate) schedule: Schedule,
     pub(crate) tcp: TcpTables,
@@ -93,7 +93,7 @@ impl Core {
         Self {
             now: Instant::ZERO,
             rng,
-            links: Vec::new(),
+            links: Links::default(),
             flows: Slab::new(),
             schedule: Schedule::default(),
             tcp,

@@ -27,7 +27,9 @@ mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod ingress;
+mod interfaces;
 mod link;
+mod links;
 mod loopback;
 mod neighbour;
 mod observe;

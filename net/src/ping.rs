@@ -133,6 +133,17 @@ impl Core {
         }
     }
 
+    /// The interface of a ping is about to be removed.
+    pub(crate) fn end_ping(&mut self, index: u32) {
+        if let Some(Flow { kind: Kind::Ping(ping), .. }) = self.flows.get_mut(index) {
+            ping.outcome.get_or_insert(Err(Error::NetworkUnreachable));
+            if let Some(waker) = ping.waker.take() {
+                waker.wake();
+            }
+            self.strand(index);
+        }
+    }
+
     pub(crate) fn expire_ping(&mut self, index: u32) -> bool {
         let now = self.now;
         let Some(Flow { kind: Kind::Ping(ping), .. }) = self.flows.get_mut(index) else { return true };

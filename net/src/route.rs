@@ -26,7 +26,7 @@ impl Core {
         }
         let everywhere = dst.is_multicast() || dst.is_broadcast();
         let mut best: Option<(u8, usize, IpAddress)> = None;
-        for (index, link) in self.links.iter_mut().enumerate().skip(1) {
+        for (index, link) in self.links.iter_mut().skip(1) {
             if local.is_some_and(|local| !link.has_addr(local)) {
                 continue;
             }
@@ -41,7 +41,7 @@ impl Core {
 
     /// Whether the address is one of this machine's.
     pub(crate) fn is_local(&self, addr: IpAddress) -> bool {
-        self.links.iter().any(|link| link.has_addr(addr)) || is_loopback(addr)
+        self.links.iter().any(|(_, link)| link.has_addr(addr)) || is_loopback(addr)
     }
 }
 

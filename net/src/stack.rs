@@ -5,18 +5,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::task::{Context, Poll};
-use smoltcp::phy::{Device, Medium};
+use smoltcp::phy::Device;
 use smoltcp::time::Instant;
 use smoltcp::wire::IpListenEndpoint;
 
 use crate::config::{IfConfig, Ipv4Config, Ipv6Config, Local, TcpOptions, UdpOptions};
 use crate::core_::Core;
 use crate::device::{Port, loopback_capabilities};
-use crate::dhcp;
 use crate::dns::NameQuery;
 use crate::egress::BLOCKED_RETRY;
 use crate::error::{Error, Result};
-use crate::link::{IfIndex, IfStatus, Link, make_interface};
+use crate::link::{IfIndex, IfStatus, Link};
 use crate::loopback::Loopback;
 use crate::observe::Observer;
 use crate::ping::{PingId, PingReply};
@@ -41,8 +40,9 @@ pub enum NextPoll {
 
 /// The network of one guest.
 pub struct Stack<D: Device> {
-    core: Core,
-    ports: Vec<Port<D>>,
+    pub(crate) core: Core,
+    /// By the interfaces' numbers.
+    pub(crate) ports: Vec<Port<D>>,
 }
 
 fn listen_endpoint(addr: SocketAddr) -> IpListenEndpoint {
@@ -69,92 +69,9 @@ impl<D: Device> Stack<D> {
         };
         let seed = core.rng.next_u64();
         let caps = loopback_capabilities();
-        core.links.push(Link::new(String::from("lo"), caps, None, config, seed, misc, Instant::ZERO));
+        let link = Link::new(String::from("lo"), caps, None, config, seed, misc, Instant::ZERO);
+        core.links.insert(0, link).expect("the first entry of a table fits");
         Self { core, ports: alloc::vec![Port::Loopback(Loopback::default())] }
-    }
-
-    /// Adds an interface. The device must be an Ethernet one, `mac` a single host's.
-    pub fn add_interface(
-        &mut self,
-        name: &str,
-        device: D,
-        mac: [u8; 6],
-        config: IfConfig,
-    ) -> Result<IfIndex> {
-        let caps = Self::checked_capabilities(&device, mac, config.mtu)?;
-        let index = self.ports.len();
-        let dhcp = (config.ipv4 == Ipv4Config::Dhcp).then(|| dhcp::client(config.hostname.as_deref()));
-        let misc = self.core.add_misc_flow(index, dhcp)?;
-        let seed = self.core.rng.next_u64();
-        let link = Link::new(String::from(name), caps, Some(mac), config, seed, misc, self.core.now);
-        self.core.links.push(link);
-        self.ports.push(Port::Device(device));
-        self.core.touch(misc);
-        Ok(IfIndex(index))
-    }
-
-    fn checked_capabilities(
-        device: &D,
-        mac: [u8; 6],
-        mtu: Option<usize>,
-    ) -> Result<smoltcp::phy::DeviceCapabilities> {
-        let mut caps = device.capabilities();
-        if caps.medium != Medium::Ethernet {
-            return Err(Error::InvalidInput("device is not an Ethernet device"));
-        }
-        if mac[0] & 1 != 0 || mac == [0; 6] {
-            return Err(Error::InvalidInput("hardware address is not a single host's"));
-        }
-        let header = 14;
-        if let Some(mtu) = mtu {
-            caps.max_transmission_unit = caps.max_transmission_unit.min(mtu.saturating_add(header));
-        }
-        if caps.max_transmission_unit < 576 + header {
-            return Err(Error::InvalidInput("MTU is less than 576"));
-        }
-        Ok(caps)
-    }
-
-    /// Takes an interface's device out, for instance because its backend has gone. Sockets and addresses stay.
-    pub fn remove_device(&mut self, interface: IfIndex) -> Option<D> {
-        let port = self.ports.get_mut(interface.0).filter(|port| matches!(port, Port::Device(_)))?;
-        let Port::Device(device) = core::mem::replace(port, Port::Absent) else { return None };
-        self.core.links[interface.0].up = false;
-        Some(device)
-    }
-
-    /// Puts a device in. Connections go on where they were; routers are asked again.
-    pub fn replace_device(&mut self, interface: IfIndex, device: D, mac: [u8; 6]) -> Result<()> {
-        let missing = Error::NoSuchInterface(interface.0);
-        let link = self.core.links.get_mut(interface.0).filter(|link| !link.is_loopback()).ok_or(missing)?;
-        let caps = Self::checked_capabilities(&device, mac, link.config.mtu)?;
-        let seed = self.core.rng.next_u64();
-        link.iface = make_interface(&caps, Some(mac), &link.config, seed, self.core.now);
-        for group in &link.joined {
-            // There was room for it before.
-            let _ = link.iface.join_multicast_group(*group);
-        }
-        link.caps = caps;
-        link.mac = Some(mac);
-        link.up = true;
-        link.announced.clear();
-        link.neighbours = Default::default();
-        let lease = link.lease.take();
-        link.set_lease(lease);
-        self.ports[interface.0] = Port::Device(device);
-        self.core.addresses_changed(interface.0);
-        for (index, _) in self.core.flows_of(interface.0) {
-            self.core.touch(index);
-        }
-        Ok(())
-    }
-
-    /// The device of an interface.
-    pub fn device_mut(&mut self, interface: IfIndex) -> Option<&mut D> {
-        match self.ports.get_mut(interface.0)? {
-            Port::Device(device) => Some(device),
-            _ => None,
-        }
     }
 
     /// Receives, sends, and does what is due. `now_ns` is nanoseconds since boot and never goes back.
@@ -166,12 +83,16 @@ impl<D: Device> Stack<D> {
         for _ in 0..ROUNDS {
             more = false;
             for link in 0..self.ports.len() {
-                more |= self.take_in(link);
-                self.core.maintain(link);
+                if self.core.links.get(link).is_some() {
+                    more |= self.take_in(link);
+                    self.core.maintain(link);
+                }
             }
             self.core.work_on_names();
             for (link, port) in self.ports.iter_mut().enumerate() {
-                self.core.send_dirty(link, port);
+                if self.core.links.get(link).is_some() {
+                    self.core.send_dirty(link, port);
+                }
             }
             more |= matches!(&self.ports[0], Port::Loopback(device) if !device.is_empty());
             if !more {
@@ -203,7 +124,7 @@ impl<D: Device> Stack<D> {
 
     /// Whether an operation since the last poll left something to send: call `poll` before sleeping.
     pub fn needs_poll(&self) -> bool {
-        self.core.links.iter().any(|link| !link.dirty.is_empty() && !link.blocked)
+        self.core.links.iter().any(|(_, link)| !link.dirty.is_empty() && !link.blocked)
     }
 
     /// Takes frames in; `true` when there may be more.
@@ -221,8 +142,8 @@ impl<D: Device> Stack<D> {
         if more || self.needs_poll() {
             return NextPoll::Now;
         }
-        let is_blocked = |(link, port): (&Link, &Port<D>)| link.blocked && !matches!(port, Port::Absent);
-        let blocked = self.core.links.iter().zip(&self.ports).any(is_blocked);
+        let is_there = |at: usize| self.ports.get(at).is_some_and(|port| !matches!(port, Port::Absent));
+        let blocked = self.core.links.iter().any(|(at, link)| link.blocked && is_there(at));
         let retry = blocked.then(|| self.core.now + BLOCKED_RETRY);
         let alarm = self.core.next_alarm();
         let names = self.core.names_deadline();
@@ -234,7 +155,7 @@ impl<D: Device> Stack<D> {
 
     /// What the interfaces look like now; loopback first.
     pub fn interfaces(&mut self) -> Vec<IfStatus> {
-        self.core.links.iter_mut().enumerate().map(|(index, link)| link.status(index)).collect()
+        self.core.links.iter_mut().map(|(index, link)| link.status(index)).collect()
     }
 
     /// Waits until the interface has an address of each kind that must be waited for: IPv4 if it is to have one,

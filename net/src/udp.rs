@@ -378,6 +378,18 @@ impl Core {
         Ok(())
     }
 
+    /// A flow of the socket is gone with its interface; who waited for room in it finds out that no way leads there any more.
+    pub(crate) fn leave_udp(&mut self, owner: u32, flow: u32) {
+        let Some(s) = self.udp.sockets.get_mut(owner) else { return };
+        s.flows.retain(|other| *other != flow);
+        if core::mem::take(&mut s.wants_room) {
+            s.observer.tell(Change::Writable);
+        }
+        if let Some(waker) = s.tx_waker.take() {
+            waker.wake();
+        }
+    }
+
     /// Wakes those for whom the socket has news.
     pub(crate) fn settle_udp(&mut self, owner: u32, cause: Cause) {
         let Some(s) = self.udp.sockets.get_mut(owner) else { return };

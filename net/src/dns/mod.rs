@@ -73,7 +73,7 @@ impl Core {
     pub(crate) fn resolve_name(&mut self, name: &str) -> Result<NameQuery> {
         let labels = wire::encode_name(name).ok_or(Error::InvalidInput("not a host name"))?;
         let mut servers: Vec<IpAddr> = Vec::new();
-        for server in self.links.iter().flat_map(|link| link.dns()) {
+        for server in self.links.iter().flat_map(|(_, link)| link.dns()) {
             if !servers.contains(&server) {
                 servers.push(server);
             }

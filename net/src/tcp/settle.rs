@@ -139,6 +139,22 @@ impl Core {
         self.touch(index);
     }
 
+    /// The interface that a connection goes over is about to be removed. Who holds the connection is told; the peer cannot be.
+    pub(crate) fn end_tcp(&mut self, index: u32) {
+        let Some(Flow { kind: Kind::Tcp(tcp), .. }) = self.flows.get_mut(index) else { return };
+        if !matches!(tcp.phase, Phase::Opening | Phase::Open) {
+            return self.free_tcp(index);
+        }
+        tcp.connection.lose_address();
+        tcp.limit = None;
+        let key = tcp.key;
+        if self.tcp.index.get(&key) == Some(&index) {
+            self.tcp.index.remove(&key);
+        }
+        self.strand(index);
+        self.settle_tcp(index);
+    }
+
     /// An ICMP error came for this connection. It decides only over an attempt to connect; an established connection
     /// goes on, since anybody can send such a thing.
     pub(crate) fn tcp_unreachable(&mut self, index: u32, port_closed: bool) {
