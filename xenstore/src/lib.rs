@@ -5,6 +5,7 @@
 //!   those of [`Tree`]; [`Transaction`] has the same ones;
 //! - [`Watch`]: changes under a path, queued and bounded; unwatched on drop;
 //! - [`XenbusDevice`]: what a front-end driver sees of its device (`xen::xenbus::Device`);
+//! - [`Follower`]: the devices of a kind as they come and go, and [`next_step`], what a front end does about it;
 //! - [`control`]: `xl shutdown` and `xl reboot`;
 //! - `fake`: an in-memory xenstored on `FakeXen`, for tests of drivers (feature `fake`).
 //!
@@ -21,6 +22,7 @@ pub mod control;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
+mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 mod transaction;
@@ -34,6 +36,7 @@ mod tests;
 
 pub use client::{Pending, XenStore};
 pub use error::Error;
+pub use follow::{Follower, News, Step, next_step};
 pub use transaction::Transaction;
 pub use tree::{Permission, Rights, Tree};
 pub use watch::Watch;

@@ -1,6 +1,7 @@
 //! The client against the fake xenstored.
 
 mod client;
+mod follow;
 mod hostile;
 mod transaction;
 mod watch;
