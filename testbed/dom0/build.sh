@@ -73,6 +73,10 @@ cp "$files/init" "$root/sbin/testbed-init"
 chmod 755 "$root/sbin/testbed-init"
 mkdir -p "$root/host" "$root/run" "$root/tmp" "$root/proc" "$root/sys" "$root/dev" "$root/root" \
     "$root/var/log/xen" "$root/var/lib/xen" "$root/var/lib/xenstored" "$root/var/lib/misc" "$root/usr/local/sbin"
+mkdir -p "$root/usr/local/lib/quick-hotplug"
+cp "$files/quick/block" "$files/quick/vif-bridge" "$root/usr/local/lib/quick-hotplug/"
+cp "$files/quick/quick-hotplug" "$root/usr/local/sbin/"
+chmod 755 "$root"/usr/local/lib/quick-hotplug/* "$root/usr/local/sbin/quick-hotplug"
 # Links that maintainer scripts would have made.
 link() { [ -e "$root/$2" ] || ln -s "$1" "$root/$2"; }
 rm -rf "$root/var/run" "$root/var/lock"

@@ -79,17 +79,22 @@ impl Model {
     }
 }
 
-/// Arguments after `random`: rounds, then `replay`, `queues=N`, `order=N`.
+/// Arguments after `random`: rounds, then `replay`, `queues=N`, `order=N`, and `connections=N` for more rounds until the disk has been
+/// connected so often.
 pub fn run<'a>(name: &str, len: u64, mut arguments: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let rounds =
         arguments.next().and_then(|word| word.parse().ok()).ok_or("random takes a number of rounds")?;
     let mut config = block::config();
     let mut replay = false;
+    let mut connections = 0;
     for word in arguments {
         match word.split_once('=') {
             None if word == "replay" => replay = true,
             Some(("queues", number)) => config.queues = number.parse().map_err(|_| format!("{word}?"))?,
             Some(("order", number)) => config.ring_order = number.parse().map_err(|_| format!("{word}?"))?,
+            Some(("connections", number)) => {
+                connections = number.parse().map_err(|_| format!("{word}?"))?;
+            }
             _ => return Err(format!("random has no argument {word}")),
         }
     }
@@ -98,7 +103,8 @@ pub fn run<'a>(name: &str, len: u64, mut arguments: impl Iterator<Item = &'a str
     println!("blktest: {:?}", disk.transport());
     let mut model = Model { versions: vec![0; len as usize / SECTOR], stamp: 0 };
     let mut random = Random(FACTOR);
-    for round in 0..rounds {
+    let mut round = 0;
+    while round < rounds || disk.stats().connections < connections {
         let burst = burst(&mut random, &mut model, round);
         if !replay {
             play(&disk, &model, burst, round)?;
@@ -106,6 +112,7 @@ pub fn run<'a>(name: &str, len: u64, mut arguments: impl Iterator<Item = &'a str
         if round % 16 == 15 {
             println!("blktest: round {round}");
         }
+        round += 1;
     }
     disk.flush().map_err(|error| error.to_string())?;
     let mut chunk = vec![0; CHUNK];
@@ -115,7 +122,7 @@ pub fn run<'a>(name: &str, len: u64, mut arguments: impl Iterator<Item = &'a str
         model.check(offset as usize / SECTOR, &chunk[..part])?;
     }
     let verified = model.versions.iter().filter(|version| **version != UNKNOWN).count();
-    println!("blktest: {rounds} random rounds, {verified} sectors verified at the end");
+    println!("blktest: {round} random rounds, {verified} sectors verified at the end");
     Ok(())
 }
 
