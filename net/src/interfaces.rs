@@ -55,6 +55,16 @@ impl<D: Device> Stack<D> {
         })
     }
 
+    /// Whether [`Stack::add_interface`] would take it, memory apart: the device is lost otherwise.
+    pub fn would_add(&self, device: &D, mac: [u8; 6], config: &IfConfig) -> Result<()> {
+        Self::checked_capabilities(device, mac, config.mtu).map(drop)
+    }
+
+    /// The interface of a number.
+    pub fn interface(&self, number: usize) -> Option<IfIndex> {
+        self.core.links.get(number).map(|_| IfIndex(number))
+    }
+
     fn checked_capabilities(device: &D, mac: [u8; 6], mtu: Option<usize>) -> Result<DeviceCapabilities> {
         let mut caps = device.capabilities();
         if caps.medium != Medium::Ethernet {

@@ -54,7 +54,9 @@ impl<P: Platform, D: Device> NetFront<P, D> {
     pub fn connect(platform: &P, device: D, config: Config) -> Result<Self, NetError> {
         let deadline = platform.now_ns().saturating_add(config.timeout_ns);
         device.wait_backend(&[State::InitWait], "back end in InitWait", Some(deadline))?;
-        let info = Info::read(&device, &config)?;
+        // That this side gives up is for the toolstack to see, too; the first error is the one to tell.
+        let give_up = |_: &NetError| drop(device.publish(&[], State::Closed));
+        let info = Info::read(&device, &config).inspect_err(give_up)?;
         let mut front = Self {
             platform: platform.clone(),
             device,
@@ -357,6 +359,10 @@ impl<P: Platform, D: Device> NetFront<P, D> {
             let state = self.device.backend_state()?;
             if wanted.contains(&state) {
                 return Ok(());
+            }
+            if state == State::Unknown {
+                // The toolstack has removed it.
+                return Err(DeviceError::BackendGone { device: self.device.name().into(), state }.into());
             }
             let now = self.platform.now_ns();
             if now >= deadline {

@@ -33,6 +33,7 @@ pub mod console;
 pub mod env;
 pub mod fs;
 mod further;
+mod hotplug;
 pub mod io;
 pub mod net;
 pub mod process;

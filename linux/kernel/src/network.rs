@@ -74,18 +74,25 @@ pub struct Interface {
     pub addresses: Vec<minios_std::net::Cidr>,
     /// The longest IP packet.
     pub mtu: usize,
+    /// Whether its device is there.
+    pub is_up: bool,
+    /// What its device has carried; loopback counts nothing.
+    pub counters: minios_std::net::DeviceStats,
 }
 
 /// The interfaces.
 pub fn interfaces() -> Vec<Interface> {
     ensure_up();
     let found = minios_std::net::interfaces().unwrap_or_default();
-    let named = found.into_iter().enumerate().map(|(place, status)| Interface {
-        number: place as u32 + 1,
-        name: if place == 0 { "lo".into() } else { format!("eth{}", place - 1) },
+    // The numbers of those that were removed are free.
+    let named = found.into_iter().map(|status| Interface {
+        number: status.index.get() as u32 + 1,
+        name: status.index.get().checked_sub(1).map_or("lo".into(), |number| format!("eth{number}")),
         mac: status.mac.unwrap_or_default(),
         addresses: status.addresses,
-        mtu: if place == 0 { 65536 } else { status.mtu },
+        mtu: if status.mac.is_none() { 65536 } else { status.mtu },
+        is_up: status.up,
+        counters: minios_std::net::device_stats_of(status.index).unwrap_or_default(),
     });
     named.collect()
 }

@@ -87,7 +87,8 @@ pub(crate) fn interfaces(
     let (name, value) = request.split_at_mut(NAME);
     if command == ioctl::SIOCGIFNAME {
         let index = i32::from_le_bytes([value[0], value[1], value[2], value[3]]);
-        let found = usize::try_from(index - 1).ok().and_then(|at| all.get(at)).ok_or(Errno::ENODEV)?;
+        let is_it = |interface: &&IfStatus| i64::from(index) == interface.index.get() as i64 + 1;
+        let found = all.iter().find(is_it).ok_or(Errno::ENODEV)?;
         put_name(name, found);
         memory.write(argument, &request)?;
         return Ok(0);

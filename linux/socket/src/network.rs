@@ -108,10 +108,10 @@ impl<D: Device> Net for Stack<D> {
     fn interfaces(&mut self) -> Vec<IfStatus> {
         let mut all = Stack::interfaces(self);
         // The names and the size that Linux has for them.
-        for (place, interface) in all.iter_mut().enumerate() {
-            match place {
+        for interface in &mut all {
+            match interface.index.get() {
                 0 => interface.mtu = LOOPBACK_MTU,
-                place => interface.name = alloc::format!("eth{}", place - 1),
+                number => interface.name = alloc::format!("eth{}", number - 1),
             }
         }
         all

@@ -9,6 +9,7 @@ pub mod raw;
 mod start;
 mod tcp;
 mod udp;
+mod vifs;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,9 +24,9 @@ use crate::time::{Duration, Instant};
 
 pub use address::ToSocketAddrs;
 pub use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-pub use net::{Cidr, Error, IfStatus, PingReply, Result, TcpOptions, TcpState, UdpOptions};
+pub use net::{Cidr, Error, IfIndex, IfStatus, PingReply, Result, TcpOptions, TcpState, UdpOptions};
 pub use netfront::Stats as DeviceStats;
-pub use start::{device_stats, up};
+pub use start::{device_stats, device_stats_of, up};
 pub use tcp::{TcpListener, TcpStream};
 pub use udp::UdpSocket;
 
@@ -63,6 +64,22 @@ fn wait_for<R>(
         Err(error) => Poll::Ready(Err(error)),
     });
     outcome.unwrap_or(Err(Error::TimedOut))
+}
+
+/// Whether an interface has come or is about to go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It has come.
+    Here,
+    /// It is about to go.
+    Going,
+}
+
+static ON_CHANGE: spin::Once<fn(&IfStatus, Presence)> = spin::Once::new();
+
+/// Has `tell` called for each interface that comes or goes while the guest runs (`xl network-attach`). The first call counts.
+pub fn on_change(tell: fn(&IfStatus, Presence)) {
+    ON_CHANGE.call_once(|| tell);
 }
 
 /// What the interfaces look like now; the loopback interface is the first.

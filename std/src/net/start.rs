@@ -1,23 +1,23 @@
-//! Brings the interfaces up, and keeps them going: a thread that polls the stack, and one per vif that watches its back end.
+//! Brings the interfaces up, and keeps them going: a thread that polls the stack. `vifs` looks after the devices.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use minios::Xen;
 use minios::entropy::random_u64;
 use minios::sync::{CpuLocal, Mutex};
 use minios::thread::{self, Builder, Thread};
 use net::{IfIndex, NextPoll};
-use netfront::{Config, Link, NetFront, Patience};
+use netfront::Patience;
 use spin::Once;
 use xen::{EventSeq, Events, Port};
 
-use super::{Device, DeviceStats, Error, Result, Stack, interface_name, options};
-use crate::store::{self, Device as _, DeviceError, State, XenbusDevice};
-use crate::time::Duration;
+use super::vifs::{self, Vif};
+use super::{Device, DeviceStats, Error, Result, Stack};
+use crate::hotplug::{self, Follower};
+use crate::store;
 
 /// The guest's network.
 pub(super) struct Network {
@@ -25,8 +25,11 @@ pub(super) struct Network {
     poller: Once<Arc<Thread>>,
     /// Until when the poller waits if nothing happens.
     waits_until: AtomicU64,
-    /// The vifs: number in XenStore and interface.
-    interfaces: Vec<(u32, IfIndex)>,
+    /// What XenStore has.
+    pub vifs: Mutex<Vec<Vif>>,
+    /// Interfaces that have been added, of whose multicast groups the driver has not been told.
+    fresh: Mutex<Vec<IfIndex>>,
+    has_fresh: AtomicBool,
 }
 
 impl Network {
@@ -45,9 +48,20 @@ impl Network {
             NextPoll::Idle => false,
         }
     }
+
+    /// An interface was added.
+    pub fn note_fresh(&self, interface: IfIndex) {
+        self.fresh.lock().push(interface);
+        self.has_fresh.store(true, Ordering::Relaxed);
+    }
+
+    fn take_fresh(&self) -> Vec<IfIndex> {
+        let is_there = self.has_fresh.swap(false, Ordering::Relaxed);
+        if is_there { core::mem::take(&mut *self.fresh.lock()) } else { Vec::new() }
+    }
 }
 
-static NETWORK: Once<Box<Network>> = Once::new();
+pub(super) static NETWORK: Once<Box<Network>> = Once::new();
 /// Connecting waits for back ends; the second thread to come waits for the first.
 static STARTING: Mutex<()> = Mutex::new(());
 
@@ -65,14 +79,12 @@ pub(super) fn network() -> Result<&'static Network> {
     if let Some(network) = NETWORK.get().filter(|network| network.poller.get().is_some()) {
         return Ok(network);
     }
-    let network = NETWORK.call_once(|| Box::new(connect()));
+    let network = NETWORK.call_once(|| Box::new(Network::new()));
+    let follower = network.connect_vifs();
     let poller = Builder::new("net").stack_len(24 * 1024).spawn(poll_forever).map_err(out_of_memory)?;
     network.poller.call_once(|| poller.thread().clone());
-    for (id, interface) in &network.interfaces {
-        let (id, interface) = (*id, *interface);
-        // smoltcp makes an interface, 17 KiB, on the stack when a device comes back.
-        let watcher = Builder::new(interface_name(id)).stack_len(40 * 1024);
-        watcher.spawn(move || watch(id, interface)).map_err(out_of_memory)?;
+    if let Some(follower) = follower {
+        hotplug::follow(follower, vifs::news).map_err(out_of_memory)?;
     }
     Ok(network)
 }
@@ -82,53 +94,29 @@ fn out_of_memory(error: thread::SpawnError) -> Error {
     Error::OutOfMemory
 }
 
-fn connect() -> Network {
-    let mut stack = Stack::new(random_u64());
-    // Connections in the backlog, and closed ones whose peer does not acknowledge, count here too.
-    stack.set_tcp_memory_limit(minios::memory::usage().free * 4096 / 2);
-    let mut interfaces = Vec::new();
-    let ids = store::devices("vif").unwrap_or_else(|error| {
-        log::error!("network: {error}");
-        Vec::new()
-    });
-    for (number, id) in ids.iter().copied().enumerate() {
-        match connect_one(&mut stack, number, id, ids.len()) {
-            Ok(index) => interfaces.push((id, index)),
-            Err(reason) => log::error!("{}: {reason}", interface_name(id)),
+impl Network {
+    fn new() -> Self {
+        let mut stack = Stack::new(random_u64());
+        // Connections in the backlog, and closed ones whose peer does not acknowledge, count here too.
+        stack.set_tcp_memory_limit(minios::memory::usage().free * 4096 / 2);
+        Self {
+            stack: Mutex::new(CpuLocal::new(stack)),
+            poller: Once::new(),
+            waits_until: AtomicU64::new(0),
+            vifs: Mutex::new(Vec::new()),
+            fresh: Mutex::new(Vec::new()),
+            has_fresh: AtomicBool::new(false),
         }
     }
-    Network {
-        stack: Mutex::new(CpuLocal::new(stack)),
-        poller: Once::new(),
-        waits_until: AtomicU64::new(0),
-        interfaces,
+
+    /// Connects the vifs that are there, and gives what tells of others.
+    fn connect_vifs(&self) -> Option<Follower> {
+        let mut told = Vec::new();
+        let follower = Follower::new(store::store()?, "vif")
+            .and_then(|mut follower| follower.poll(|id, news| told.push((id, news))).map(|()| follower));
+        self.connect_first(told);
+        follower.inspect_err(|error| log::error!("network: {error}")).ok()
     }
-}
-
-fn connect_one(
-    stack: &mut Stack,
-    number: usize,
-    id: u32,
-    count: usize,
-) -> core::result::Result<IfIndex, String> {
-    use alloc::string::ToString;
-    let store = store::store().ok_or("there is no XenStore")?;
-    let device = XenbusDevice::new(store, "vif", id).map_err(|error| error.to_string())?;
-    let device =
-        NetFront::connect(&Xen, device, device_config(number, count)).map_err(|error| error.to_string())?;
-    let mac = device.mac();
-    log::debug!("{}: {}", interface_name(id), device.info());
-    stack
-        .add_interface(&interface_name(id), device, mac, options::config(number))
-        .map_err(|error| error.to_string())
-}
-
-/// As many buffers as the ring has slots, but in all no more than an eighth of the free memory.
-fn device_config(number: usize, count: usize) -> Config {
-    let pages = (minios::memory::usage().free / 8 / count.max(1)).clamp(64, 512);
-    let buffers = pages / 2;
-    let queues = options::queues(number);
-    Config { rx_buffers: buffers, tx_buffers: buffers, queues, multicast_control: true, ..Config::default() }
 }
 
 /// Polls the stack whenever there is a reason to.
@@ -141,7 +129,7 @@ fn poll_forever() {
         let mut stack = network.stack.lock();
         ports.clear();
         let mut received = false;
-        for_each_device(network, &mut stack, |device| {
+        for_each_device(&mut stack, |device| {
             ports.extend(device.events());
             received |= device.has_received();
         });
@@ -150,7 +138,7 @@ fn poll_forever() {
         }
         let next = stack.poll(minios::time::now_ns());
         groups.tell(network, &mut stack);
-        for_each_device(network, &mut stack, Device::flush);
+        for_each_device(&mut stack, Device::flush);
         // What others want of the stack while it is looked for frames has to end the sleep that is reckoned from `next`.
         network.waits_until.store(if next == NextPoll::Now { 0 } else { u64::MAX }, Ordering::Relaxed);
         drop(stack);
@@ -160,7 +148,7 @@ fn poll_forever() {
         }
         let mut stack = network.stack.lock();
         let (mut more, mut quiet) = (stack.needs_poll(), u64::MAX);
-        for_each_device(network, &mut stack, |device| {
+        for_each_device(&mut stack, |device| {
             more |= device.arm();
             quiet = quiet.min(device.quiet_until().unwrap_or(u64::MAX));
         });
@@ -179,21 +167,29 @@ fn poll_forever() {
     }
 }
 
-/// The multicast groups that each vif's driver was told of.
+/// The multicast groups that each vif's driver was told of, by the number of the interface.
 #[derive(Default)]
 struct Groups(Vec<Vec<[u8; 6]>>);
 
 impl Groups {
     /// Tells the drivers whose back ends hold back other groups what has changed.
     fn tell(&mut self, network: &Network, stack: &mut Stack) {
-        self.0.resize_with(network.interfaces.len(), Vec::new);
-        for (told, (_, interface)) in self.0.iter_mut().zip(&network.interfaces) {
-            let filters = stack.device_mut(*interface).is_some_and(|device| device.info().multicast_control);
-            if !filters || stack.multicast_macs(*interface).eq(told.iter().copied()) {
+        for interface in network.take_fresh() {
+            if let Some(told) = self.0.get_mut(interface.get()) {
+                told.clear();
+            }
+        }
+        let interfaces = stack.devices_mut().map(|(interface, _)| interface.get() + 1).max().unwrap_or(0);
+        // What a driver was told of stays told while it is away.
+        self.0.resize_with(interfaces.max(self.0.len()), Vec::new);
+        for (number, told) in self.0.iter_mut().enumerate() {
+            let Some(interface) = stack.interface(number) else { continue };
+            let filters = stack.device_mut(interface).is_some_and(|device| device.info().multicast_control);
+            if !filters || stack.multicast_macs(interface).eq(told.iter().copied()) {
                 continue;
             }
-            let wanted: Vec<_> = stack.multicast_macs(*interface).collect();
-            let Some(device) = stack.device_mut(*interface) else { continue };
+            let wanted: Vec<_> = stack.multicast_macs(interface).collect();
+            let Some(device) = stack.device_mut(interface) else { continue };
             // One that comes twice is joined twice, and left twice.
             wanted.iter().for_each(|group| device.join(*group));
             told.iter().for_each(|group| device.leave(*group));
@@ -202,12 +198,8 @@ impl Groups {
     }
 }
 
-fn for_each_device(network: &Network, stack: &mut Stack, mut act: impl FnMut(&mut Device)) {
-    for (_, interface) in &network.interfaces {
-        if let Some(device) = stack.device_mut(*interface) {
-            act(device);
-        }
-    }
+fn for_each_device(stack: &mut Stack, mut act: impl FnMut(&mut Device)) {
+    stack.devices_mut().for_each(|(_, device)| act(device));
 }
 
 /// Looks so many times whether there is something to do, with the other threads running in between.
@@ -216,108 +208,19 @@ fn comes_soon(network: &Network, looks: u32) -> bool {
         thread::yield_now();
         let mut stack = network.stack.lock();
         let mut found = stack.needs_poll();
-        for_each_device(network, &mut stack, |device| found |= device.has_received());
+        for_each_device(&mut stack, |device| found |= device.has_received());
         found
     })
 }
 
-const GONE: [State; 3] = [State::Closing, State::Closed, State::Unknown];
-
-/// Waits for a vif's back end to go, and meanwhile passes on what is said of the carrier and the MTU.
-fn attend(
-    network: &Network,
-    device: &XenbusDevice,
-    interface: IfIndex,
-    name: &str,
-) -> core::result::Result<State, DeviceError> {
-    use alloc::string::ToString;
-    let path = device.backend_path();
-    let failed = |error: xenstore::Error| DeviceError::Store { path: path.into(), error: error.to_string() };
-    // Whoever changes the MTU, a hotplug script for instance, changes the key that is on this side too.
-    let changes = device.store().watch(path).map_err(failed)?;
-    let (mut carrier, mut mtu) = (true, device.read("mtu")?);
-    loop {
-        // Drained before the look, so that a change after it leaves an event.
-        while changes.try_next().map_err(failed)?.is_some() {}
-        let state = device.backend_state()?;
-        if GONE.contains(&state) {
-            return Ok(state);
-        }
-        if (device.backend_number("carrier", 1)? != 0) != carrier {
-            carrier = !carrier;
-            log::info!("{name}: {}", if carrier { "there is a carrier" } else { "there is no carrier" });
-        }
-        let now = device.read("mtu")?;
-        if now != mtu {
-            mtu = now;
-            change_mtu(network, interface, name);
-        }
-        changes.next(None).map_err(failed)?;
-    }
-}
-
-/// Has a vif's driver ask for its MTU, and the stack for the driver's.
-fn change_mtu(network: &Network, interface: IfIndex, name: &str) {
-    let Some(mut front) = network.stack.lock().remove_device(interface) else { return };
-    match front.link() {
-        Ok(_) => log::info!("{name}: the MTU is {}", front.mtu()),
-        Err(error) => log::warn!("{name}: {error}"),
-    }
-    let mac = front.mac();
-    if let Err(error) = network.stack.lock().replace_device(interface, front, mac) {
-        log::error!("{name}: {error}");
-    }
-    network.kick();
-}
-
-/// Reacts when a vif's back end goes away, and reconnects when it comes back.
-fn watch(id: u32, interface: IfIndex) {
-    let name = interface_name(id);
-    let (Some(network), Some(store)) = (NETWORK.get(), store::store()) else { return };
-    loop {
-        let device = XenbusDevice::new(store, "vif", id);
-        let state = match device.and_then(|device| attend(network, &device, interface, &name)) {
-            Ok(state) => state,
-            // The toolstack has taken the device away.
-            Err(DeviceError::Missing { .. }) => return,
-            Err(error) => {
-                log::warn!("{name}: {error}");
-                thread::sleep(Duration::from_secs(5));
-                continue;
-            }
-        };
-        log::info!("{name}: the back end is {state:?}");
-        let Some(mut front) = network.stack.lock().remove_device(interface) else { return };
-        network.kick();
-        if let Err(error) = front.backend_changed(state) {
-            log::warn!("{name}: {error}");
-        }
-        if state == State::Unknown {
-            return;
-        }
-        while let Err(error) = front.reconnect() {
-            log::debug!("{name}: {error}");
-            if front.link() == Ok(Link::Failed) || front.device().backend_state() == Ok(State::Unknown) {
-                return log::warn!("{name}: {error}");
-            }
-            // What fails at once, a broken XenStore too, must not keep the others from running.
-            thread::sleep(Duration::from_secs(1));
-        }
-        let mac = front.mac();
-        match network.stack.lock().replace_device(interface, front, mac) {
-            Ok(()) => log::info!("{name}: connected again"),
-            Err(error) => return log::error!("{name}: {error}"),
-        }
-        network.kick();
-    }
+/// The counters of an interface's device; none for loopback, and while it has no device.
+pub fn device_stats_of(interface: IfIndex) -> Option<DeviceStats> {
+    let mut stack = network().ok()?.stack.lock();
+    stack.device_mut(interface).map(|device| *device.stats())
 }
 
 /// The counters of the interfaces' devices.
 pub fn device_stats() -> Result<Vec<DeviceStats>> {
-    let network = network()?;
-    let mut stack = network.stack.lock();
-    let devices = network.interfaces.iter();
-    Ok(devices
-        .filter_map(|(_, interface)| stack.device_mut(*interface).map(|device: &mut Device| *device.stats()))
-        .collect())
+    let mut stack = network()?.stack.lock();
+    Ok(stack.devices_mut().map(|(_, device)| *device.stats()).collect())
 }

@@ -46,12 +46,8 @@ fn dev() -> String {
         "Inter-|   Receive                                                |  Transmit\n \
          face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n",
     );
-    let interfaces = interfaces();
-    let counters = minios_std::net::device_stats().unwrap_or_default();
-    for (place, interface) in interfaces.iter().enumerate() {
-        // Loopback, the first, counts nothing.
-        let stats = place.checked_sub(1).and_then(|at| counters.get(at)).copied().unwrap_or_default();
-        let (rx, tx) = (stats.rx, stats.tx);
+    for interface in interfaces() {
+        let (rx, tx) = (interface.counters.rx, interface.counters.tx);
         let rx_errors = rx.errors + rx.runts + rx.oversized + rx.bad_checksums + rx.bad_extras;
         let tx_errors = tx.errors + tx.bad_lengths + tx.bad_segments;
         let _ = writeln!(

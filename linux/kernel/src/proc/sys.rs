@@ -72,7 +72,11 @@ impl Directory for Interfaces {
             mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]
         );
         let line = |text: alloc::string::String| move || Ok(text.clone().into_bytes());
-        let state = if is_loopback { "unknown\n" } else { "up\n" };
+        let state = match interface.is_up {
+            _ if is_loopback => "unknown\n",
+            true => "up\n",
+            false => "down\n",
+        };
         let statistics = [
             "rx_bytes",
             "rx_packets",
@@ -90,7 +94,7 @@ impl Directory for Interfaces {
                 .file("ifindex", line(format!("{}\n", interface.number)))
                 .file("mtu", line(format!("{}\n", interface.mtu)))
                 .text("operstate", state)
-                .text("carrier", "1\n")
+                .text("carrier", if interface.is_up { "1\n" } else { "0\n" })
                 .text("flags", if is_loopback { "0x9\n" } else { "0x1003\n" })
                 .text("type", if is_loopback { "772\n" } else { "1\n" })
                 .text("tx_queue_len", "1000\n")
