@@ -1,7 +1,8 @@
-//! The seam to a disk: bytes at an offset.
+//! The seam to a disk: bytes at an offset, to be read and to be written.
 //!
 //! [`crate::Cache`] asks only for whole 4096-byte units at 4096-byte offsets (the last one cut at the end of
-//! the device), so an adapter over 512- or 4096-byte sectors needs no bounce buffer.
+//! the device), so an adapter over 512- or 4096-byte sectors needs no bounce buffer. What goes around the cache
+//! ([`crate::Cache::write_direct`]) is of whole sectors.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::fmt;
@@ -18,7 +19,61 @@ pub trait BlockRead: Send + Sync {
     fn read_ahead(&self, _offset_bytes: u64, _len: usize) {}
 }
 
-/// Why a device did not give the bytes asked for.
+/// Bytes on their way to a disk, and what came of it.
+#[derive(Debug)]
+pub struct Extent {
+    /// Where they go.
+    pub offset: u64,
+    /// The bytes: whole sectors.
+    pub data: Vec<u8>,
+    /// Set by [`BlockWrite::write_batch`].
+    pub result: Result<(), BlockError>,
+}
+
+/// A disk that can be written. What was written is safe only after the next [`BlockWrite::flush`] that succeeds.
+pub trait BlockWrite: BlockRead {
+    /// Writes whole sectors. May block the calling thread.
+    fn write(&self, offset_bytes: u64, data: &[u8]) -> Result<(), BlockError>;
+
+    /// Puts on stable storage what was written before, and returns after that.
+    fn flush(&self) -> Result<(), BlockError>;
+
+    /// Writes several extents that do not overlap, in any order: a device that can has them in flight together. Each
+    /// has its own result. They are the device's to use up: the bytes need not be there afterwards.
+    fn write_batch(&self, batch: &mut [Extent]) {
+        for extent in batch {
+            extent.result = self.write(extent.offset, &extent.data);
+        }
+    }
+
+    /// Writes whole sectors, which are on stable storage afterwards, where the disk can do so with them alone.
+    fn write_durable(&self, offset_bytes: u64, data: &[u8]) -> Result<(), BlockError> {
+        self.write(offset_bytes, data)?;
+        self.flush()
+    }
+
+    /// The content of whole sectors is not needed any more, and may read as anything.
+    fn discard(&self, _offset_bytes: u64, _len: u64) -> Result<(), BlockError> {
+        Err(BlockError::Unsupported { operation: "discard" })
+    }
+
+    /// Whether writes are refused.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
+    /// The unit of writes around the cache: a power of two, 4096 at most.
+    fn sector_bytes(&self) -> u32 {
+        512
+    }
+
+    /// Another number says that what was written and not flushed may be lost, as when a back end came back.
+    fn generation(&self) -> u64 {
+        0
+    }
+}
+
+/// Why a device did not do what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockError {
     /// The range does not lie within the device.
@@ -39,6 +94,48 @@ pub enum BlockError {
         /// What the device said.
         reason: &'static str,
     },
+    /// The device failed a write.
+    WriteFailed {
+        /// First byte of it.
+        offset: u64,
+        /// Bytes of it.
+        len: u64,
+        /// What the device said.
+        reason: &'static str,
+    },
+    /// The device could not put on stable storage what was written before.
+    FlushFailed {
+        /// What the device said.
+        reason: &'static str,
+    },
+    /// What had been written and was not on the device yet lies behind its new end.
+    Shrunk {
+        /// First byte that is lost.
+        offset: u64,
+        /// Bytes that the device has now.
+        size: u64,
+    },
+    /// The device is not to be written.
+    ReadOnly,
+    /// Not of whole sectors.
+    Unaligned {
+        /// First byte asked for.
+        offset: u64,
+        /// Bytes asked for.
+        len: u64,
+        /// Bytes in a sector.
+        unit: u32,
+    },
+    /// The device can not do this.
+    Unsupported {
+        /// What.
+        operation: &'static str,
+    },
+    /// No memory for so many bytes.
+    OutOfMemory {
+        /// Bytes.
+        len: usize,
+    },
 }
 
 impl fmt::Display for BlockError {
@@ -50,6 +147,19 @@ impl fmt::Display for BlockError {
             Self::Failed { offset, len, reason } => {
                 write!(f, "reading {len} bytes at {offset} failed: {reason}")
             }
+            Self::WriteFailed { offset, len, reason } => {
+                write!(f, "writing {len} bytes at {offset} failed: {reason}")
+            }
+            Self::FlushFailed { reason } => write!(f, "flushing failed: {reason}"),
+            Self::Shrunk { offset, size } => {
+                write!(f, "what was written at {offset} is lost: the device has {size} bytes now")
+            }
+            Self::ReadOnly => f.write_str("the device is read-only"),
+            Self::Unaligned { offset, len, unit } => {
+                write!(f, "{len} bytes at {offset} are not whole sectors of {unit}")
+            }
+            Self::Unsupported { operation } => write!(f, "the device does not support {operation}"),
+            Self::OutOfMemory { len } => write!(f, "no memory for {len} bytes"),
         }
     }
 }
@@ -99,5 +209,39 @@ impl<T: BlockRead + ?Sized> BlockRead for Arc<T> {
 
     fn read_ahead(&self, offset_bytes: u64, len: usize) {
         (**self).read_ahead(offset_bytes, len)
+    }
+}
+
+impl<T: BlockWrite + ?Sized> BlockWrite for Arc<T> {
+    fn write(&self, offset_bytes: u64, data: &[u8]) -> Result<(), BlockError> {
+        (**self).write(offset_bytes, data)
+    }
+
+    fn flush(&self) -> Result<(), BlockError> {
+        (**self).flush()
+    }
+
+    fn write_batch(&self, batch: &mut [Extent]) {
+        (**self).write_batch(batch)
+    }
+
+    fn write_durable(&self, offset_bytes: u64, data: &[u8]) -> Result<(), BlockError> {
+        (**self).write_durable(offset_bytes, data)
+    }
+
+    fn discard(&self, offset_bytes: u64, len: u64) -> Result<(), BlockError> {
+        (**self).discard(offset_bytes, len)
+    }
+
+    fn is_read_only(&self) -> bool {
+        (**self).is_read_only()
+    }
+
+    fn sector_bytes(&self) -> u32 {
+        (**self).sector_bytes()
+    }
+
+    fn generation(&self) -> u64 {
+        (**self).generation()
     }
 }

@@ -1,7 +1,7 @@
 //! What does a disk or an image hold? Told by content.
 
 use crate::{
-    Archive, BlockRead, Error, Ext4, FileSystem, Result,
+    Archive, BlockRead, Cache, Error, Ext4, FileSystem, Result,
     archive::{cpio_magic, tar_header},
     ext4::superblock,
 };
@@ -35,18 +35,23 @@ pub fn probe(device: &dyn BlockRead) -> Result<Found> {
     Err(Error::UnknownFileSystem { found: describe(&head) })
 }
 
-/// Mounts whatever `device` holds. `memory_bytes` bounds the cache of an ext4, and the size of an archive,
-/// which is read into memory whole.
+/// Mounts whatever `device` holds, with a cache of its own. `memory_bytes` bounds that cache, or the size of an archive, which is
+/// read into memory whole.
 pub fn mount_device<D: BlockRead + 'static>(device: D, memory_bytes: usize) -> Result<Arc<dyn FileSystem>> {
-    match probe(&device)? {
-        Found::Ext4 => Ok(Arc::new(Ext4::mount(device, memory_bytes)?)),
+    mount_cached(Cache::new(device, memory_bytes), memory_bytes)
+}
+
+/// As [`mount_device`], from a [`Cache`] that others may use too. `memory_bytes` bounds the size of an archive.
+pub fn mount_cached<D: BlockRead + 'static>(cached: D, memory_bytes: usize) -> Result<Arc<dyn FileSystem>> {
+    match probe(&cached)? {
+        Found::Ext4 => Ok(Arc::new(Ext4::mount_cached(cached)?)),
         Found::Cpio | Found::Tar => {
-            let size = device.size_bytes();
+            let size = cached.size_bytes();
             if size > memory_bytes as u64 {
                 return Err(Error::TooLarge { len: size, limit: memory_bytes as u64 });
             }
             let mut data = vec![0; size as usize];
-            device.read(0, &mut data)?;
+            cached.read(0, &mut data)?;
             Ok(Arc::new(Archive::open(Arc::<[u8]>::from(data))?))
         }
     }

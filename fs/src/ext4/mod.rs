@@ -18,7 +18,7 @@ pub(crate) mod superblock;
 mod volume;
 
 use crate::{
-    BlockRead, CacheStats, DirVisitor, Error, FileSystem, Inode, Kind, Metadata, Result, Usage,
+    BlockRead, Cache, CacheStats, DirVisitor, Error, FileSystem, Inode, Kind, Metadata, Result, Usage,
     filesystem::expect_file, path::PATH_MAX,
 };
 use alloc::vec::Vec;
@@ -30,27 +30,34 @@ use volume::Volume;
 /// Targets shorter than this stand in the inode.
 const SHORT_LINK: u64 = 60;
 
-/// A read-only ext2, ext3 or ext4 on a device.
+/// A read-only ext2, ext3 or ext4 on a device behind a cache.
 pub struct Ext4<D> {
     volume: Volume<D>,
     names: Names,
 }
 
-impl<D: BlockRead> Ext4<D> {
-    /// Mounts `device` with a cache of at most `cache_bytes`. An unclean journal is replayed in memory.
+impl<D: BlockRead> Ext4<Cache<D>> {
+    /// Mounts `device` with a cache of its own, of at most `cache_bytes`.
     pub fn mount(device: D, cache_bytes: usize) -> Result<Self> {
-        let volume = Volume::open(device, cache_bytes)?;
+        Self::mount_cached(Cache::new(device, cache_bytes))
+    }
+
+    /// What the cache did so far.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.volume.device.stats()
+    }
+}
+
+impl<D: BlockRead> Ext4<D> {
+    /// Mounts what `cached` holds: a [`Cache`], which others may use too. An unclean journal is replayed in memory.
+    pub fn mount_cached(cached: D) -> Result<Self> {
+        let volume = Volume::open(cached)?;
         let this = Self { volume, names: Names::new() };
         let root = this.volume.inode(inode::ROOT)?;
         if root.metadata.kind != Kind::Directory {
             return Err(Error::corrupt("ext4 root is no directory; mode", root.metadata.mode));
         }
         Ok(this)
-    }
-
-    /// What the cache did so far.
-    pub fn cache_stats(&self) -> CacheStats {
-        self.volume.device.stats()
     }
 
     fn directory(&self, dir: Inode) -> Result<alloc::sync::Arc<InodeData>> {

@@ -2,7 +2,7 @@
 
 use super::{crc::crc32c, inode::InodeData, journal, superblock, superblock::Superblock};
 use crate::{
-    BlockRead, Cache, Error, Inode, Result,
+    BlockRead, Error, Inode, Result,
     bytes::{join, le16, le32},
 };
 use alloc::{collections::BTreeMap, sync::Arc, vec, vec::Vec};
@@ -20,15 +20,15 @@ pub(super) struct Replacement {
 }
 
 pub(super) struct Volume<D> {
-    pub(super) device: Cache<D>,
+    /// Behind a cache.
+    pub(super) device: D,
     pub(super) superblock: Superblock,
     pub(super) replaced: BTreeMap<u64, Replacement>,
     inodes: Mutex<BTreeMap<u32, Arc<InodeData>>>,
 }
 
 impl<D: BlockRead> Volume<D> {
-    pub(super) fn open(device: D, cache_bytes: usize) -> Result<Self> {
-        let device = Cache::new(device, cache_bytes);
+    pub(super) fn open(device: D) -> Result<Self> {
         let mut raw = [0; superblock::LEN];
         device.read(superblock::OFFSET, &mut raw)?;
         let superblock = Superblock::parse(&raw, device.size_bytes())?;

@@ -4,7 +4,7 @@ use super::{
     Noise,
     image::{Scratch, make, populate, run},
 };
-use crate::{BlockError, BlockRead, Error, Ext4, FileSystem, Kind, Vfs, fuzz};
+use crate::{BlockError, BlockRead, Cache, Error, Ext4, FileSystem, Kind, Vfs, fuzz};
 use std::{
     fs,
     path::Path,
@@ -324,7 +324,7 @@ fn no_lock_is_held_while_the_device_reads() {
     /// A device during whose reads another thread, as it were, uses the same file system.
     struct Busy {
         image: Vec<u8>,
-        user: Arc<OnceLock<Weak<Ext4<Busy>>>>,
+        user: Arc<OnceLock<Weak<Ext4<Cache<Busy>>>>>,
         is_inside: AtomicBool,
     }
     impl BlockRead for Busy {

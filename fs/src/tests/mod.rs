@@ -2,9 +2,14 @@
 
 mod archive;
 mod cache;
+mod crash;
 mod ext4;
+mod fake_disk;
 mod image;
+mod racing;
 mod vfs;
+mod write_errors;
+mod writeback;
 
 /// A small generator of reproducible noise (xorshift64*).
 pub(crate) struct Noise(pub(crate) u64);
