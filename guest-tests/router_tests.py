@@ -26,6 +26,11 @@ RULES = INTERFACES + (
 
 def router(*rules):
     networks.make()
+    # One at a time has the addresses; and what an earlier one advertised is forgotten.
+    for other in [guest for guest in Guest.alive if guest.config == "router"]:
+        other.destroy()
+    run("ip", "-n", "near", "-6", "addr", "flush", "dev", "eth0", "dynamic", strict=False)
+    run("ip", "-n", "near", "-6", "route", "flush", "proto", "ra", strict=False)
     networks.forget()
     words = " ".join(f'"{rule}"' for rule in rules)
     guest = Guest("router", vifs(vif(0x60, networks.BRIDGES[0]), vif(0x61, networks.BRIDGES[1])), cmdline=f"-- {words}")
@@ -35,6 +40,11 @@ def router(*rules):
 
 def usual():
     return shared("router", lambda: router(*RULES))
+
+
+def narrow():
+    """Lets everything through; far's link takes packets of 1300 bytes."""
+    return shared("narrow", lambda: router(INTERFACES[0] + " advertise", INTERFACES[1] + " mtu 1300", "default accept"))
 
 
 def ping(number, address, *more):
@@ -181,26 +191,79 @@ def a_traceroute_sees_the_router():
     guest.never_said()
 
 
-@test(timeout=120)
-def a_link_that_takes_less_is_told_of_and_tcp_goes_by_it():
-    with router(INTERFACES[0], INTERFACES[1] + " mtu 1300", "default accept") as guest:
-        for address, packet in ((V4[1], "Frag needed|Message too long|mtu"), (V6[1], "Packet too big|mtu")):
-            _, text = run(*on(0, "ping", "-M", "do", "-c", "3", "-i", "0.3", "-W", "5", "-s", "1400", address), strict=False)
-            check(re.search(packet, text, re.I) and "1300" in text, f"ping is not told of the MTU:\n{text}")
-            networks.forget()
-            with listen(1, address, 9002) as listener:
-                transfer(listener, lambda where=address: connect(0, where, 9002), 500_000)
-        guest.never_said()
+@test(timeout=90)
+def a_flood_leaves_the_router_forwarding():
+    guest = usual()
+    with connect(0, V4[1], 9, kind=socket.SOCK_DGRAM) as flood:
+        for number in range(4000):
+            try:
+                flood.send(b"x" * (number % 1400))
+            except OSError:
+                pass
+    # Many connections that nobody answers: more than there may be.
+    with inside(0):
+        many = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with many:
+        for number in range(5000):
+            try:
+                many.sendto(b"x", (V4[1], 10_000 + number))
+            except OSError:
+                pass
+    for address in (V4[1], V6[1]):
+        ping(0, address)
+    guest.never_said()
 
 
 @test(timeout=90)
 def hosts_learn_their_ipv6_network_from_the_router():
-    with router(INTERFACES[0] + " advertise", INTERFACES[1]) as guest:
-        def addresses():
-            text = output("ip", "-n", "near", "-6", "addr", "show", "dev", "eth0")
-            return re.search(r"inet6 fd00:11::\S+:\S+/64 scope global dynamic", text)
-        wait_until(addresses, "near makes itself an address", 20)
-        guest.never_said()
+    guest = narrow()
+
+    def addresses():
+        text = output("ip", "-n", "near", "-6", "addr", "show", "dev", "eth0")
+        return re.search(r"inet6 fd00:11::\S+:\S+/64 scope global dynamic", text)
+    wait_until(addresses, "near makes itself an address", 20)
+    guest.never_said()
+
+
+@test(timeout=90)
+def a_link_that_takes_less_is_told_of_and_tcp_goes_by_it():
+    guest = narrow()
+    for address, packet in ((V4[1], "Frag needed|Message too long|mtu"), (V6[1], "Packet too big|mtu")):
+        _, text = run(*on(0, "ping", "-M", "do", "-c", "3", "-i", "0.3", "-W", "5", "-s", "1400", address), strict=False)
+        check(re.search(packet, text, re.I) and "1300" in text, f"ping is not told of the MTU:\n{text}")
+        networks.forget()
+        with listen(1, address, 9002) as listener:
+            transfer(listener, lambda where=address: connect(0, where, 9002), 500_000)
+    guest.never_said()
+
+
+def is_reached(address):
+    return run(*on(0, "ping", "-c", "1", "-W", "1", address), strict=False)[0] == 0
+
+
+@test(timeout=90)
+def a_back_end_that_closes_and_comes_back_is_met_again():
+    guest = narrow()
+    ping(0, V6[1])
+    store_write(f"{guest.backend('vif', 1)}/state", "5")
+    guest.expect("vif1: connected again", 30)
+    wait_until(lambda: is_reached(V6[1]), "it forwards again", 30)
+    guest.never_said("PANIC", "CRASH", "quarantined")
+
+
+@test(timeout=90)
+def a_vif_that_is_detached_and_attached_again_is_routed_through_again():
+    guest = narrow()
+    output("xl", "network-detach", guest.name, "1")
+    guest.expect("vif1: the back end is going(?s:.*)vif1: the back end is going", 30)
+    # The other interface is served meanwhile.
+    ping(0, "10.11.0.1")
+    check(not is_reached(V4[1]), "it is reached without a vif")
+    output("xl", "network-attach", guest.name, "mac=00:16:3e:00:01:61", f"bridge={networks.BRIDGES[1]}")
+    guest.expect("vif1: connected again(?s:.*)vif1: connected again", 30)
+    for address in (V4[1], V6[1]):
+        wait_until(lambda where=address: is_reached(where), f"{address} is reached again", 30)
+    guest.never_said("PANIC", "CRASH", "quarantined")
 
 
 @test(timeout=60)
@@ -223,9 +286,8 @@ def counters_are_printed_when_a_key_is_pressed_and_at_the_end():
 
 @test(timeout=60)
 def a_wrong_rule_is_named_with_file_line_and_word():
-    networks.make()
-    two = vifs(vif(0x60, networks.BRIDGES[0]), vif(0x61, networks.BRIDGES[1]))
-    with Guest("router", two, cmdline=f'-- "{INTERFACES[0]}" "acept in 0"') as guest:
+    # Before any interface is looked for.
+    with Guest("router", "vif=[]", cmdline=f'-- "{INTERFACES[0]}" "acept in 0"') as guest:
         console = guest.ended("crash")
         check("argument:2: `acept` begins no line" in console, console[-500:])
     archive = scratch("rules.tar")
@@ -234,40 +296,6 @@ def a_wrong_rule_is_named_with_file_line_and_word():
         file.write("\n".join(RULES) + "\naccept in eth0\n")
     with tarfile.open(archive, "w", format=tarfile.USTAR_FORMAT) as tar:
         tar.add(rules, "router.rules")
-    with Guest("router", two, f'ramdisk="{archive}"', cmdline="") as guest:
+    with Guest("router", "vif=[]", f'ramdisk="{archive}"', cmdline="") as guest:
         console = guest.ended("crash")
         check("/router.rules:9: `eth0` is not the number of an interface" in console, console[-500:])
-
-
-@test(timeout=90)
-def a_back_end_that_closes_and_comes_back_is_met_again():
-    with router(*RULES) as guest:
-        ping(0, V6[1])
-        store_write(f"{guest.backend('vif', 1)}/state", "5")
-        guest.expect("vif1: connected again", 30)
-        networks.forget()
-        wait_until(lambda: run(*on(0, "ping", "-c", "1", "-W", "2", V6[1]), strict=False)[0] == 0, "it forwards again", 30)
-        guest.never_said()
-
-
-@test(timeout=90)
-def a_flood_leaves_the_router_forwarding():
-    guest = usual()
-    with connect(0, V4[1], 9, kind=socket.SOCK_DGRAM) as flood:
-        for number in range(4000):
-            try:
-                flood.send(b"x" * (number % 1400))
-            except OSError:
-                pass
-    # Many connections that nobody answers: more than there may be.
-    with inside(0):
-        many = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with many:
-        for number in range(5000):
-            try:
-                many.sendto(b"x", (V4[1], 10_000 + number))
-            except OSError:
-                pass
-    for address in (V4[1], V6[1]):
-        ping(0, address)
-    guest.never_said()

@@ -1,14 +1,16 @@
 //! The vifs: [`Devices`]. A frame is copied once into the memory where it is judged, and once out of it to where the other back end
 //! reads it.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
-use core::sync::atomic::{AtomicBool, Ordering};
 
-use minios_std::net::raw::{self, Config, Device, EventSeq, Port};
+use minios_std::net::raw::{self, Config, Device, EventSeq, Port, State};
+use minios_std::store::Device as _;
+use minios_std::sync::CpuLocal;
+use minios_std::sync::channel::{self, Receiver, Sender};
+use minios_std::time::Duration;
 use minios_std::{log, thread};
 use router::engine::{Frame, Link, Out, Router};
 use smoltcp::phy::{Device as _, PacketMeta, RxToken, TxToken};
@@ -18,16 +20,18 @@ use smoltcp::time::Instant;
 const ANY_TIME: Instant = Instant::ZERO;
 /// A device without room holds the others up for so long; then what is for it is dropped.
 const PATIENCE: u64 = 100_000_000;
+/// Between two looks for a back end.
+const PAUSE: Duration = Duration::from_secs(1);
 
 struct Vif {
     id: u32,
-    device: Device,
+    /// Away while its back end is.
+    device: Option<Device>,
     /// Since when there is no room; 0 if there is.
     full_since: u64,
-    /// Whether frames can flow.
-    up: bool,
-    /// The back end is going.
-    gone: &'static AtomicBool,
+    /// Of the watcher: nothing when the back end goes, and the device when it is connected again.
+    news: Receiver<Option<CpuLocal<Device>>>,
+    watcher: Sender<CpuLocal<Device>>,
 }
 
 /// All vifs, in the order of their numbers: the first is interface 0.
@@ -50,10 +54,10 @@ impl Devices {
         for id in ids.into_iter().take(count) {
             let device = raw::connect(id, config).map_err(|error| format!("vif{id}: {error}"))?;
             log::info!("vif{id}: {}", device.info());
-            let gone: &AtomicBool = Box::leak(Box::default());
-            let watcher = thread::Builder::new(format!("vif{id}")).stack_len(16 * 1024);
-            watcher.spawn(move || watch(id, gone)).map_err(|error| format!("{error}"))?;
-            vifs.push(Vif { id, device, full_since: 0, up: true, gone });
+            let ((tell, news), (watcher, given)) = (channel::bounded(1), channel::bounded(1));
+            let thread = thread::Builder::new(format!("vif{id}")).stack_len(40 * 1024);
+            thread.spawn(move || watch(id, config, &tell, &given)).map_err(|error| format!("{error}"))?;
+            vifs.push(Vif { id, device: Some(device), full_since: 0, news, watcher });
         }
         Ok(Self(vifs))
     }
@@ -63,9 +67,13 @@ impl Devices {
         self.0.len()
     }
 
-    /// The number in XenStore of an interface's vif, and its driver.
-    pub fn vifs(&self) -> impl Iterator<Item = (u32, &Device)> {
-        self.0.iter().map(|vif| (vif.id, &vif.device))
+    /// The number in XenStore of an interface's vif, and its driver if that is connected.
+    pub fn vifs(&self) -> impl Iterator<Item = (u32, Option<&Device>)> {
+        self.0.iter().map(|vif| (vif.id, vif.device.as_ref()))
+    }
+
+    fn drivers(&self) -> impl Iterator<Item = &Device> {
+        self.0.iter().filter_map(|vif| vif.device.as_ref())
     }
 
     /// Tells the router what the devices are like.
@@ -77,7 +85,7 @@ impl Devices {
 
     /// The event channels and their counts.
     pub fn events(&self, into: &mut Vec<(Port, EventSeq)>) {
-        self.0.iter().for_each(|vif| into.extend(vif.device.events()));
+        self.drivers().for_each(|device| into.extend(device.events()));
     }
 
     /// Gives the router up to `batch` frames of each device; whether there was one.
@@ -97,7 +105,9 @@ impl Devices {
     fn receive_one(&mut self, input: usize, router: &mut Router, now: u64) -> bool {
         let Some((before, rest)) = self.0.split_at_mut_checked(input) else { return false };
         let Some((vif, after)) = rest.split_first_mut() else { return false };
-        let Some((frame, answer)) = vif.device.receive(ANY_TIME) else { return false };
+        let Some((frame, answer)) = vif.device.as_mut().and_then(|device| device.receive(ANY_TIME)) else {
+            return false;
+        };
         let segment_len = frame.segment_len();
         let mut out = Others { before, after, input, answer: Some(answer) };
         frame.consume(|bytes| router.receive(&Frame { bytes, input, segment_len }, now, &mut out));
@@ -107,8 +117,9 @@ impl Devices {
     /// Whether each device has room for a frame, or has had none for so long that it is not waited for.
     fn have_room(&mut self, now: u64) -> bool {
         let mut all = true;
-        for vif in self.0.iter_mut().filter(|vif| vif.up) {
-            if vif.device.transmit(ANY_TIME).is_some() {
+        for vif in &mut self.0 {
+            let Some(device) = &mut vif.device else { continue };
+            if device.transmit(ANY_TIME).is_some() {
                 vif.full_since = 0;
             } else if vif.full_since == 0 {
                 vif.full_since = now.max(1);
@@ -122,7 +133,7 @@ impl Devices {
 
     /// Shows the back ends what was sent, and wakes those that sleep.
     pub fn flush(&mut self) {
-        self.0.iter_mut().for_each(|vif| vif.device.flush());
+        self.0.iter_mut().filter_map(|vif| vif.device.as_mut()).for_each(|device| device.flush());
     }
 
     fn are_held_up(&self, now: u64) -> bool {
@@ -131,7 +142,7 @@ impl Devices {
 
     /// Whether there is a frame that may be taken.
     pub fn has_received(&self, now: u64) -> bool {
-        !self.are_held_up(now) && self.0.iter().any(|vif| vif.device.has_received())
+        !self.are_held_up(now) && self.drivers().any(|device| device.has_received())
     }
 
     /// Asks for events; `true`: there is something already.
@@ -140,23 +151,25 @@ impl Devices {
         let mut more = false;
         // Who has no room asks to be told of it; until then the others' frames stay where they are.
         for vif in self.0.iter_mut().filter(|vif| !held_up || vif.full_since != 0) {
-            more |= vif.device.arm();
+            more |= vif.device.as_mut().is_some_and(|device| device.arm());
         }
         more
     }
 
     /// Until when to sleep at most.
     pub fn quiet_until(&self, now: u64) -> u64 {
-        let quiet = self.0.iter().filter_map(|vif| vif.device.quiet_until()).min().unwrap_or(u64::MAX);
+        let quiet = self.drivers().filter_map(|device| device.quiet_until()).min().unwrap_or(u64::MAX);
         if self.are_held_up(now) { quiet.min(now + PATIENCE / 10) } else { quiet }
     }
 
-    /// Gives up the connection to a back end that is going, and meets the one that comes.
+    /// Hands over what has lost its back end, and takes back what has met it again.
     pub fn attend(&mut self, router: &mut Router) {
         for (interface, vif) in self.0.iter_mut().enumerate() {
-            if vif.gone.swap(false, Ordering::Relaxed) {
-                router.set_link(interface, Link::NONE);
-                vif.meet_again();
+            while let Ok(news) = vif.news.receive_until(Some(0)) {
+                if let Some(lost) = core::mem::replace(&mut vif.device, news.map(CpuLocal::into_inner)) {
+                    _ = vif.watcher.send(CpuLocal::new(lost));
+                }
+                vif.full_since = 0;
                 router.set_link(interface, vif.link());
             }
         }
@@ -165,32 +178,68 @@ impl Devices {
 
 impl Vif {
     fn link(&self) -> Link {
-        if !self.up {
-            return Link::NONE;
-        }
-        let info = self.device.info();
+        let Some(device) = &self.device else { return Link::NONE };
+        let info = device.info();
         let (divides_v4, divides_v6) = (info.segmentation.ipv4, info.segmentation.ipv6);
         Link { mac: info.mac, mtu: info.mtu, divides_v4, divides_v6 }
     }
+}
 
-    fn meet_again(&mut self) {
-        let Self { id, device, .. } = self;
+/// Takes a device whose back end goes, and brings it back connected; meanwhile the other interfaces go on.
+fn watch(
+    id: u32,
+    config: Config,
+    tell: &Sender<Option<CpuLocal<Device>>>,
+    given: &Receiver<CpuLocal<Device>>,
+) {
+    loop {
+        if let Err(error) = raw::wait_gone(id) {
+            log::debug!("vif{id}: {error}");
+        }
+        if tell.send(None).is_err() {
+            return;
+        }
+        let Ok(lost) = given.receive() else { return };
         log::info!("vif{id}: the back end is going");
-        let again = device.link().and_then(|_| device.reconnect());
-        self.up = again.is_ok();
-        self.full_since = 0;
-        match again {
-            Ok(()) => log::info!("vif{id}: connected again"),
-            Err(error) => log::warn!("vif{id}: {error}"),
+        let device = meet_again(id, lost.into_inner()).unwrap_or_else(|| await_another(id, config));
+        log::info!("vif{id}: connected again");
+        if tell.send(Some(CpuLocal::new(device))).is_err() {
+            return;
         }
     }
 }
 
-/// Says whenever the back end goes.
-fn watch(id: u32, gone: &AtomicBool) {
-    while raw::wait_gone(id).is_ok() {
-        gone.store(true, Ordering::Relaxed);
-        thread::sleep(minios_std::time::Duration::from_secs(1));
+/// The device, with its back end again; `None` when it is taken away for good.
+fn meet_again(id: u32, mut device: Device) -> Option<Device> {
+    loop {
+        if let Err(error) = device.link() {
+            log::warn!("vif{id}: {error}");
+        }
+        let back = device.device();
+        let stays = back.backend_number("online", 1).is_ok_and(|online| online != 0);
+        if !stays || !back.backend_state().is_ok_and(|state| state != State::Unknown) {
+            return None;
+        }
+        match device.reconnect() {
+            Ok(()) => return Some(device),
+            Err(error) => log::warn!("vif{id}: {error}"),
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The vif of that number that the toolstack attaches next.
+fn await_another(id: u32, config: Config) -> Device {
+    loop {
+        thread::sleep(PAUSE);
+        // Says only what a back end that waits for us offers.
+        if !raw::ids().is_ok_and(|ids| ids.contains(&id)) || raw::divides_segments(id).is_err() {
+            continue;
+        }
+        match raw::connect(id, config) {
+            Ok(device) => return device,
+            Err(error) => log::warn!("vif{id}: {error}"),
+        }
     }
 }
 
@@ -240,8 +289,8 @@ fn send_on(
     segment_len: Option<u16>,
     write: impl FnOnce(&mut [u8]),
 ) -> bool {
-    let vif = vif.filter(|vif| vif.up);
-    send_with(vif.and_then(|vif| vif.device.transmit(ANY_TIME)), len, segment_len, write)
+    let device = vif.and_then(|vif| vif.device.as_mut());
+    send_with(device.and_then(|device| device.transmit(ANY_TIME)), len, segment_len, write)
 }
 
 fn send_with<T: TxToken>(

@@ -24,7 +24,8 @@ pub fn report(router: &Router, devices: &Devices) {
     );
     println!("router: dropped{counters}");
     for (interface, (id, device)) in devices.vifs().enumerate() {
-        let (counted, stats) = (router.interface(interface), device.stats());
+        let counted = router.interface(interface);
+        let stats = device.map(|device| *device.stats()).unwrap_or_default();
         println!(
             "router: interface={interface} vif={id} received_packets={} received_bytes={} sent_packets={} sent_bytes={} \
              bad_checksums={} ring_full={} notifications={} events={}",
