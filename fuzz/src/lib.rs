@@ -10,11 +10,13 @@ pub mod brief;
 pub mod mutate;
 pub mod targets;
 
-// The very files of the guest: the runtime and the example do not build as libraries for the host.
+// The very files of the guest: the runtime and the examples do not build as libraries for the host.
 #[path = "../../minios/src/cmdline.rs"]
 pub mod cmdline;
 #[path = "../../examples/httpd/src/http/mod.rs"]
 pub mod http;
+#[path = "../../examples/router/src/engine/mod.rs"]
+pub mod router;
 
 /// One fuzz target.
 pub struct Target {
@@ -51,6 +53,8 @@ pub const TARGETS: &[Target] = &[
     target("linux_signal_frame", linux_task::fuzz::signal_frame, 100_000, 1_024),
     target("net_frame", net::fuzz::frame, 10_000, 4_096),
     target("netfront_backend", netfront::fuzz::backend, 4_000, 1_024),
+    target("router_frames", router::fuzz::frames, 10_000, 4_096),
+    target("router_rules", router::fuzz::rules, 50_000, 1_024),
     target("symbols", targets::symbols, 100_000, 4_096),
     target("xenstore_reply", xenstore::fuzz::reply, 50_000, 8_192),
 ];

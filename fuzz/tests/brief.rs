@@ -41,6 +41,8 @@ briefly! {
     linux_signal_frame
     net_frame
     netfront_backend
+    router_frames
+    router_rules
     symbols
     xenstore_reply
 }

@@ -142,7 +142,7 @@ impl Prefix {
             Version::V4 => (32, 96),
             Version::V6 => (128, 0),
         };
-        (len <= most).then_some(Self { address, len: len + before })
+        (len <= most).then(|| Self { address, len: len + before })
     }
 
     /// One address alone.

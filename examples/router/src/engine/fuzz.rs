@@ -58,9 +58,13 @@ pub fn frames(data: &[u8]) {
         router.poll(now, &mut sink);
         if high & 0xe8 == 0xe8 {
             for (output, mut frame) in core::mem::take(&mut sink.0) {
-                // The other end answers: hardware addresses are exchanged.
-                frame.rotate_left(6);
-                frame.get_mut(..12).unwrap_or_default().rotate_left(6);
+                // The other end answers: addresses and ports are exchanged, which no checksum notices.
+                let is_v4 = frame.get(12..14) == Some(&[8, 0]);
+                let (addresses, ports) = if is_v4 { (26..34, 34..38) } else { (22..54, 54..58) };
+                for place in [0..12, addresses, ports] {
+                    let part = frame.get_mut(place).unwrap_or_default();
+                    part.rotate_left(part.len() / 2);
+                }
                 router.receive(&Frame { bytes: &frame, input: output, segment_len: None }, now, &mut sink);
             }
         }

@@ -31,5 +31,6 @@ pub mod waiting;
 pub use router::{Frame, Link, Out, OutOfMemory, Router};
 pub use rules::{RuleError, Rules};
 
-#[cfg(test)]
+// The fuzz targets include this file, and not what the tests need.
+#[cfg(all(test, not(feature = "fuzzing")))]
 mod tests;

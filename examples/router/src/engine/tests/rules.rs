@@ -36,6 +36,7 @@ fn an_error_names_file_line_and_word() {
             "accept from 10.0.0.0/33",
             "r:3: `10.0.0.0/33` is not the senders' addresses, an ADDRESS or ADDRESS/LENGTH",
         ),
+        ("accept from 10.0.0.0/244", "r:3: `10.0.0.0/244` is not the senders' addresses"),
         ("accept from", "r:3: the senders' addresses is missing behind `from`"),
         ("accept tcp port 0", "r:3: `0` is not a port from 1 to 65535"),
         ("accept tcp port 9-1", "r:3: `9-1` is not a port"),

@@ -1,0 +1,3 @@
+//! `router_rules` of [`minios_fuzz::TARGETS`] for libFuzzer.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| minios_fuzz::run("router_rules", data));
