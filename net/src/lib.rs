@@ -52,5 +52,5 @@ pub use ping::PingReply;
 pub use slab::Id;
 pub use smoltcp;
 pub use stack::{NextPoll, Stack};
-pub use tcp::{ListenerId, TcpId, TcpState};
+pub use tcp::{ListenerId, TcpCounts, TcpId, TcpInfo, TcpState};
 pub use udp::{Datagram, UdpId, UdpState};

@@ -19,7 +19,7 @@ use crate::link::{IfIndex, IfStatus, Link};
 use crate::loopback::Loopback;
 use crate::observe::Observer;
 use crate::ping::{PingId, PingReply};
-use crate::tcp::{ListenerId, TcpId, TcpState};
+use crate::tcp::{ListenerId, TcpId, TcpInfo, TcpState};
 use crate::udp::{Datagram, UdpId, UdpState};
 
 /// Frames taken from an interface before the others have their turn.
@@ -399,7 +399,12 @@ impl<D: Device> Stack<D> {
         self.core.abort(id)
     }
 
-    /// What the connection can do now.
+    /// What a connection knows of itself and of the path.
+    pub fn tcp_info(&mut self, id: TcpId) -> Result<TcpInfo> {
+        self.core.tcp_info(id)
+    }
+
+    /// What a connection can do now.
     pub fn tcp_state(&mut self, id: TcpId) -> Result<TcpState> {
         self.core.tcp_state(id)
     }

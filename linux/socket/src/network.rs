@@ -7,8 +7,8 @@ use core::net::{IpAddr, SocketAddr};
 use linux_base::Errno;
 use net::smoltcp::phy::Device;
 use net::{
-    Datagram, Error, IfIndex, IfStatus, ListenerId, Local, Observer, Result, Stack, TcpId, TcpOptions,
-    TcpState, UdpId, UdpOptions, UdpState,
+    Datagram, Error, IfIndex, IfStatus, ListenerId, Local, Observer, Result, Stack, TcpId, TcpInfo,
+    TcpOptions, TcpState, UdpId, UdpOptions, UdpState,
 };
 
 /// The MTU that Linux says loopback has.
@@ -80,6 +80,7 @@ pub trait Net {
     fn tcp_write(&mut self, id: TcpId, f: &mut dyn FnMut(&mut [u8]) -> usize) -> Result<usize>;
     fn tcp_peek(&mut self, id: TcpId, buf: &mut [u8]) -> Result<usize>;
     fn tcp_state(&mut self, id: TcpId) -> Result<TcpState>;
+    fn tcp_info(&mut self, id: TcpId) -> Result<TcpInfo>;
     fn tcp_error(&mut self, id: TcpId) -> Result<Option<Error>>;
     fn tcp_set_corked(&mut self, id: TcpId, corked: bool) -> Result<()>;
     fn tcp_set_options(&mut self, id: TcpId, change: &mut dyn FnMut(&mut TcpOptions)) -> Result<TcpOptions>;
@@ -189,6 +190,10 @@ impl<D: Device> Net for Stack<D> {
 
     fn tcp_state(&mut self, id: TcpId) -> Result<TcpState> {
         Stack::tcp_state(self, id)
+    }
+
+    fn tcp_info(&mut self, id: TcpId) -> Result<TcpInfo> {
+        Stack::tcp_info(self, id)
     }
 
     fn tcp_error(&mut self, id: TcpId) -> Result<Option<Error>> {

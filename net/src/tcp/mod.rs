@@ -27,6 +27,7 @@ use crate::observe::{Change, Observed};
 use crate::slab::{Id, Slab};
 pub(crate) use engine::Pool;
 use engine::{CONNECTION, Connection, Keys, State};
+pub use engine::{TcpCounts, TcpInfo};
 pub(crate) use listener::{Listener, spread};
 use time_wait::TimeWait;
 

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 
 use super::engine::{Connection, State};
 use super::settle::has_room;
-use super::{FlowKey, Phase, Tcp, TcpId, TcpState};
+use super::{FlowKey, Phase, Tcp, TcpId, TcpInfo, TcpState};
 use crate::config::TcpOptions;
 use crate::core_::{Core, remember};
 use crate::error::{Error, Result};
@@ -307,6 +307,17 @@ impl Core {
         let index = self.tcp_flow(id)?;
         self.let_go(index, true);
         Ok(())
+    }
+
+    pub(crate) fn tcp_info(&mut self, id: TcpId) -> Result<TcpInfo> {
+        let now = self.now;
+        let local = self.with_tcp(id, |tcp, _| Ok(tcp.key.local.1))?;
+        let mtu = self
+            .links
+            .iter()
+            .find(|(_, link)| link.has_addr(local))
+            .map_or(65535, |(_, link)| link.caps.ip_mtu());
+        self.with_tcp(id, |tcp, _| Ok(tcp.connection.info(now, mtu)))
     }
 
     pub(crate) fn tcp_state(&mut self, id: TcpId) -> Result<TcpState> {

@@ -4,6 +4,7 @@
 
 mod connect;
 mod data;
+mod info;
 mod listen;
 mod options;
 

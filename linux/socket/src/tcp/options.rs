@@ -3,7 +3,7 @@
 use linux_base::abi::net as abi;
 use net::TcpOptions;
 
-use super::{Phase, Tcp};
+use super::{Phase, Tcp, info};
 use crate::numbers::*;
 use crate::options::table::{IP, IPV6, SOCKET, TCP};
 use crate::socket::Socket;
@@ -43,49 +43,29 @@ impl Tcp {
         }
     }
 
-    /// `TCP_INFO`: the state and what else is known.
-    pub(crate) fn info(&self, socket: &Socket) -> [u8; 104] {
+    /// `TCP_INFO`: the state and what the connection knows of itself.
+    pub(crate) fn info(&self, socket: &Socket) -> [u8; info::LEN] {
         let state = self.0.lock();
         let now = match state.phase {
-            Phase::Opening(id) | Phase::Open(id) => {
-                socket.sockets().host().call(|net| net.tcp_state(id)).ok()
-            }
+            Phase::Opening(id) | Phase::Open(id) => socket
+                .sockets()
+                .host()
+                .call(|net| net.tcp_state(id).and_then(|now| Ok((now, net.tcp_info(id)?))))
+                .ok(),
             _ => None,
         };
         // The numbers of Linux's states.
-        let number = match (state.phase, now) {
+        let number = match (state.phase, &now) {
             (Phase::Opening(_), _) => 2,
             (Phase::Listening(_), _) => 10,
             (Phase::Idle, _) | (_, None) => 7,
-            (_, Some(now)) if now.failed || now.closed => 7,
-            (_, Some(now)) if now.peer_done && state.shut_write => 9,
-            (_, Some(now)) if now.peer_done => 8,
+            (_, Some((now, _))) if now.failed || now.closed => 7,
+            (_, Some((now, _))) if now.peer_done && state.shut_write => 9,
+            (_, Some((now, _))) if now.peer_done => 8,
             _ if state.shut_write => 5,
             _ => 1,
         };
-        let mut bytes = [0; 104];
-        bytes[0] = number;
-        let unacked = now.map_or(0, |now| now.unsent.div_ceil(1460) as u32);
-        // Retransmission time-out, segment sizes, path MTU, round trip and windows, at their places in `struct tcp_info`.
-        for (at, value) in [
-            (8, 204_000),
-            (12, 40_000),
-            (16, 1460),
-            (20, 536),
-            (24, unacked),
-            (60, 1500),
-            (64, 64_076),
-            (68, 1000),
-            (72, 500),
-            (76, 0x7fff_ffff),
-            (80, 10),
-            (84, 1460),
-            (88, 3),
-            (96, 14_600),
-        ] {
-            bytes[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
-        }
-        bytes
+        info::encode(number, now.map(|(_, info)| info).as_ref())
     }
 }
 

@@ -89,9 +89,18 @@ fn an_accepted_socket_has_its_listener_s_options() {
         (get(&server, TCP, abi::TCP_NODELAY), get(&server, SOCKET, abi::SO_KEEPALIVE)),
         (Ok(1), Ok(1))
     );
-    let mut info = [0; 192];
-    assert_eq!(server.option(&root(), TCP, abi::TCP_INFO, &mut info), Ok(104));
+    let mut info = [0; 104];
+    assert_eq!(server.option(&root(), TCP, abi::TCP_INFO, &mut info), Ok(104), "what older programs know");
     assert_eq!(info[0], 1);
+    super::send(&client, b"hello").unwrap();
+    guest.run(50);
+    let mut info = [0; 300];
+    assert_eq!(server.option(&root(), TCP, abi::TCP_INFO, &mut info), Ok(232));
+    let at = |at: usize| u64::from_le_bytes(info[at..at + 8].try_into().unwrap());
+    assert_eq!((at(120), at(128)), (0, 5), "bytes acknowledged and received");
+    assert_eq!(client.option(&root(), TCP, abi::TCP_INFO, &mut info), Ok(232));
+    let at = |at: usize| u64::from_le_bytes(info[at..at + 8].try_into().unwrap());
+    assert_eq!((at(120), at(128), at(200)), (5, 0, 5), "and sent");
 }
 
 #[test]

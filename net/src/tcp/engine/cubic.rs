@@ -39,6 +39,10 @@ impl Cubic {
         self.window
     }
 
+    pub(crate) fn threshold(&self) -> u32 {
+        self.threshold
+    }
+
     pub(crate) fn in_slow_start(&self) -> bool {
         self.window < self.threshold
     }

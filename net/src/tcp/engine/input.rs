@@ -15,6 +15,7 @@ const DUPLICATES: u8 = 3;
 impl Connection {
     /// Takes in a segment of the peer.
     pub(crate) fn receive(&mut self, segment: &TcpRepr<'_>, now: Instant, pool: &mut Pool) {
+        self.counts.received(segment.payload.len(), self.peer_segment);
         match self.state {
             State::Closed => {}
             State::SynSent => self.receive_answer(segment, now, pool),
@@ -188,6 +189,7 @@ impl Connection {
         }
         bytes -= u32::from(fin_acked);
         self.una = ack;
+        self.counts.acked_bytes += u64::from(bytes);
         self.queue.consume(bytes as usize, pool);
         self.board.acknowledge(ack);
         self.measure(ack, segment, now);
@@ -317,6 +319,8 @@ impl Connection {
             let stored = self.rx.insert(start, data, pool);
             let next = self.rx.next();
             if expected.lt(next) {
+                self.counts.received_bytes += u64::from(next.beyond(expected));
+                self.timers.received = Some(now);
                 self.tuning.arrived(next, now);
             }
             self.acknowledge_data(had_gap || !stored, now);

@@ -8,6 +8,7 @@
 mod api;
 mod cookie;
 mod cubic;
+mod info;
 mod input;
 mod options;
 mod output;
@@ -27,6 +28,7 @@ use smoltcp::wire::TcpRepr;
 use crate::config::TcpOptions;
 pub(crate) use cookie::Keys;
 use cubic::Cubic;
+pub use info::{TcpCounts, TcpInfo};
 pub(crate) use options::Route;
 pub(crate) use output::SegmentOut;
 pub(crate) use pool::{CONNECTION, Pool};
@@ -155,6 +157,7 @@ pub(crate) struct Connection {
     /// No further answer to a wrong segment before this time.
     challenge_at: Instant,
     timers: Timers,
+    counts: TcpCounts,
 }
 
 impl Connection {
@@ -210,6 +213,7 @@ impl Connection {
             reset: None,
             challenge_at: now,
             timers: Timers::default(),
+            counts: TcpCounts::default(),
         };
         connection.timers.unanswered = Some(now);
         connection

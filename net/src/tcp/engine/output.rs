@@ -120,7 +120,7 @@ impl Connection {
     }
 
     /// What is taken for lost before this.
-    fn lost_edge(&self) -> Seq {
+    pub(super) fn lost_edge(&self) -> Seq {
         let told = self.board.lost_before(self.mss()).unwrap_or(self.una);
         told.max(self.lost_to).max(self.una).min(self.nxt)
     }
@@ -295,6 +295,8 @@ impl Connection {
 
     /// The segment was sent.
     pub(crate) fn sent(&mut self, segment: &SegmentOut, now: Instant) {
+        let again = matches!(segment.kind, Kind::Again | Kind::Tail);
+        self.counts.sent(segment.len, self.mss(), again);
         if segment.kind == Kind::Reset {
             self.reset = None;
             return;

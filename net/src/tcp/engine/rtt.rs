@@ -51,6 +51,16 @@ impl Rtt {
         self.smoothed.map(|micros| Duration::from_micros(micros.into()))
     }
 
+    /// How much round trips differ, in microseconds.
+    pub(crate) fn variation(&self) -> u32 {
+        self.variation
+    }
+
+    /// The shortest round trip, if one is known.
+    pub(crate) fn least(&self) -> Option<Duration> {
+        self.smoothed.map(|_| Duration::from_micros(self.least.into()))
+    }
+
     /// A time-out: the next takes twice as long.
     pub(crate) fn back_off(&mut self) {
         self.backoff = self.backoff.saturating_add(1);

@@ -37,6 +37,8 @@ pub(super) struct Timers {
     pub(super) unanswered: Option<Instant>,
     /// When something was sent last.
     pub(super) sent: Option<Instant>,
+    /// When data was received last.
+    pub(super) received: Option<Instant>,
     /// Probes of a closed window in a row.
     pub(super) probes: u8,
 }
