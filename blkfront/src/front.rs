@@ -47,7 +47,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         let queue = Mutex::new(Queue::new(label.clone(), disk, hold));
         let patrolled_at = platform.now_ns().into();
         let disk = Self { platform, device, config, label, queue, waiting: 0.into(), patrolled_at };
-        disk.establish()?;
+        disk.establish_first()?;
         Ok(disk)
     }
 

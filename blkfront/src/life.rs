@@ -19,7 +19,9 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
     pub(crate) fn establish(&self) -> Result<(), Error> {
         let deadline = self.platform.now_ns().saturating_add(self.config.connect_timeout_ns);
         self.wait_for(&[State::InitWait], "InitWait of the back end", deadline)?;
-        let terms = self.told(Terms::negotiate(&self.device, &self.config))?;
+        // That this side gives up is for the toolstack to see, too; the first error is the one to tell.
+        let give_up = |_: &Error| drop(self.device.publish(&[], State::Closed));
+        let terms = self.told(Terms::negotiate(&self.device, &self.config)).inspect_err(give_up)?;
         let (peer, id) = (self.device.backend_domain(), self.device.id());
         let link = Link::new(&self.platform, peer, id, terms, self.config.pool_pages);
         let mut link = link.map_err(|error| {
@@ -42,6 +44,32 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
                 Err(error)
             }
         }
+    }
+
+    /// As `establish`, for a driver that is new. One before it may have given the device up: the back end is asked to begin anew.
+    pub(crate) fn establish_first(&self) -> Result<(), Error> {
+        if self.is_left() && self.told(self.device.backend_state())? == State::Closed {
+            self.told(self.device.publish(&[], State::Initialising))?;
+            let deadline = self.platform.now_ns().saturating_add(self.config.connect_timeout_ns);
+            self.wait_patiently(&[State::InitWait], "InitWait of the back end", deadline)?;
+        }
+        self.establish()
+    }
+
+    /// Whether this side's state says that it has closed, and the toolstack does not take the device away.
+    fn is_left(&self) -> bool {
+        self.own_state() == Some(State::Closed) && !self.is_going()
+    }
+
+    fn own_state(&self) -> Option<State> {
+        State::from_raw(self.device.read("state").ok()??.trim().parse().ok()?)
+    }
+
+    /// The toolstack is taking the device away.
+    fn is_going(&self) -> bool {
+        self.device
+            .read_backend("online")
+            .is_ok_and(|online| online.is_some_and(|online| online.trim() == "0"))
     }
 
     fn handshake(&self, link: &Link<P>, deadline: u64) -> Result<Disk, Error> {
@@ -88,6 +116,45 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         result
     }
 
+    /// To be called when something has changed in the directory of the back end or in the device's own: a disk that nobody waits for
+    /// lets go of a back end that goes, meets one that has come back ([`crate::OnLoss::Reconnect`]), and sees how large it is now.
+    pub fn attend(&self) {
+        let deadline = self.platform.now_ns().saturating_add(self.config.close_timeout_ns);
+        loop {
+            // An error is no news about the back end; an end of it shows in the fault.
+            let _ = self.check_backend();
+            let (fault, is_leaving) = {
+                let queue = self.queue();
+                (queue.fault, queue.leaving_since.is_some() && !queue.closing)
+            };
+            match fault {
+                Some(Fault::Gone(_)) => return self.come_back(),
+                // One that says goodbye may answer what it has first.
+                None if is_leaving && self.platform.now_ns() < deadline => {
+                    self.platform.wait(&[], Some(self.platform.now_ns() + RETRY_NS));
+                }
+                None => {
+                    let _ = self.refresh();
+                    return;
+                }
+                Some(fault) => return self.let_go(fault),
+            }
+        }
+    }
+
+    /// A disk that no longer works is taken away: the toolstack waits for this side.
+    fn let_go(&self, fault: Fault) {
+        if self.device.backend_state() != Ok(State::Closing) || self.enter().is_err() {
+            return;
+        }
+        if self.queue().link.is_some() {
+            let _ = self.part(fault);
+        } else {
+            let _ = self.device.publish(&[], State::Closed);
+        }
+        self.queue().busy = false;
+    }
+
     /// Connects again if there is a back end to connect to; else a later patrol tries.
     pub(crate) fn come_back(&self) {
         if self.enter().is_err() {
@@ -98,7 +165,10 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             let _ = self.part(Fault::Gone(state));
         }
         let may_come = [State::Initialising, State::InitWait, State::Closed];
-        if self.device.backend_state().is_ok_and(|state| may_come.contains(&state)) {
+        if self.config.on_loss == crate::OnLoss::Reconnect
+            && self.device.backend_state().is_ok_and(|state| may_come.contains(&state))
+            && !self.is_going()
+        {
             let _ = self.begin_anew(self.config.patrol_ns);
         }
         self.queue().busy = false;
@@ -144,7 +214,9 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
             queue.link.take()
         };
         let Some(link) = link else { return Ok(()) };
-        let result = self.retire(link.terms());
+        // A device that the toolstack has removed and made anew knows nothing of the old one's connection.
+        let is_new = self.own_state() == Some(State::Initialising);
+        let result = if is_new { Ok(()) } else { self.retire(link.terms()) };
         drop(link);
         result
     }

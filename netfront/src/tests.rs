@@ -6,6 +6,7 @@ mod features;
 mod groups;
 mod hostile;
 mod oracle;
+mod plug;
 mod segments;
 mod stack;
 mod transfer;

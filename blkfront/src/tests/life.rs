@@ -271,7 +271,7 @@ fn a_disk_that_is_detached_and_attached_in_use_goes_on_and_nothing_is_done_twice
     }
 }
 
-trait StateNow {
+pub(super) trait StateNow {
     fn backend_state_now(&self) -> State;
 }
 

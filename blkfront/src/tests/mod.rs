@@ -9,6 +9,7 @@ mod flush;
 mod hostile;
 mod life;
 mod merging;
+mod plug;
 mod refusal;
 mod transport;
 

@@ -53,6 +53,11 @@ impl FakeDevice {
         self.tables.borrow_mut().back.insert(key.to_string(), value.to_string());
     }
 
+    /// Removes a key of the back end's directory.
+    pub fn remove_back(&self, key: &str) {
+        self.tables.borrow_mut().back.remove(key);
+    }
+
     /// A key the front end published.
     pub fn front(&self, key: &str) -> Option<String> {
         self.tables.borrow().front.get(key).cloned()
@@ -66,6 +71,11 @@ impl FakeDevice {
     /// The front end's state.
     pub fn front_state(&self) -> State {
         self.tables.borrow().front_state
+    }
+
+    /// Sets the front end's state, as the toolstack does when it makes the device.
+    pub fn set_front_state(&self, state: State) {
+        self.tables.borrow_mut().front_state = state;
     }
 
     /// Sets the back end's state.
@@ -125,7 +135,10 @@ impl Device for FakeDevice {
     }
 
     fn read(&self, key: &str) -> Result<Option<String>, DeviceError> {
-        Ok(self.front(key))
+        match key {
+            "state" => Ok(Some(self.front_state().raw().to_string())),
+            key => Ok(self.front(key)),
+        }
     }
 
     fn read_backend(&self, key: &str) -> Result<Option<String>, DeviceError> {

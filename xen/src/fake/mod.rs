@@ -215,6 +215,11 @@ impl FakeXen {
         self.0.grants.borrow().len()
     }
 
+    /// Ports that are open on this side.
+    pub fn ports_open(&self) -> usize {
+        self.0.channels.borrow().iter().filter(|channel| channel.open).count()
+    }
+
     /// Pages in use, the quarantined ones included.
     pub fn pages_in_use(&self) -> usize {
         self.0.pages.borrow().len()
