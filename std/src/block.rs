@@ -1,5 +1,7 @@
 //! Disks.
 
+mod follow;
+
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -12,6 +14,7 @@ use minios::sync::{CpuLocal, Mutex};
 
 use crate::store::{self, DeviceError, XenbusDevice};
 
+pub use crate::hotplug::Presence;
 pub use blkfront::{Completion, Config, Discard, Error, FlushKind, OnLoss, Request, SubmitError, Token};
 
 /// A connected disk. Clones are the same disk; threads share it.
@@ -52,7 +55,7 @@ impl fmt::Display for OpenError {
 
 impl core::error::Error for OpenError {}
 
-/// The names of the domain's disks, as `xvda`.
+/// The names of the disks that the domain has now, as `xvda`: those that `xl block-attach` has added, too.
 pub fn names() -> Result<Vec<String>, DeviceError> {
     Ok(store::devices("vbd")?.into_iter().map(blkfront::device_name).collect())
 }
@@ -81,7 +84,15 @@ pub fn open_with(name: &str, config: Config) -> Result<Disk, OpenError> {
     let disk = BlkFront::connect(Xen, device, config).map_err(OpenError::Connect)?;
     let disk = Arc::new(CpuLocal::new(disk));
     open.insert(name.to_string(), disk.clone());
+    drop(open);
+    follow::start();
     Ok(disk)
+}
+
+/// Has `tell` called with the name of each disk that is there, that comes, and that has gone. The first call counts.
+pub fn on_change(tell: fn(&str, Presence)) {
+    follow::ON_CHANGE.call_once(|| tell);
+    follow::start();
 }
 
 /// The settings of [`open`]: a share of the free memory, and a disk that went away is waited for, as Linux does.

@@ -21,6 +21,15 @@ pub(crate) type Follower = xenstore::Follower<Xen, RawPage>;
 /// Takes the news of a device, in the watching thread: it must not wait for a back end.
 pub(crate) type Tell = fn(u32, News);
 
+/// Whether a device is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Presence {
+    /// It is, or has just come.
+    Here,
+    /// It is about to go, or has gone.
+    Going,
+}
+
 /// How long to leave alone what fails at once, as a XenStore that does not answer.
 const PAUSE: Duration = Duration::from_secs(5);
 

@@ -22,6 +22,7 @@ use minios::thread;
 use crate::store::XenbusDevice;
 use crate::time::{Duration, Instant};
 
+pub use crate::hotplug::Presence;
 pub use address::ToSocketAddrs;
 pub use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 pub use net::{Cidr, Error, IfIndex, IfStatus, PingReply, Result, TcpOptions, TcpState, UdpOptions};
@@ -64,15 +65,6 @@ fn wait_for<R>(
         Err(error) => Poll::Ready(Err(error)),
     });
     outcome.unwrap_or(Err(Error::TimedOut))
-}
-
-/// Whether an interface has come or is about to go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Presence {
-    /// It has come.
-    Here,
-    /// It is about to go.
-    Going,
 }
 
 static ON_CHANGE: spin::Once<fn(&IfStatus, Presence)> = spin::Once::new();
