@@ -4,6 +4,7 @@
 //! Unlike Linux's process 1 it is subject to signals that it does not handle, and it need not reap: orphans that it inherits go
 //! as soon as they end.
 
+mod disks;
 mod files;
 mod init;
 pub mod mounts;
@@ -34,6 +35,8 @@ pub fn main() -> ExitCode {
 fn start() -> Result<(), alloc::string::String> {
     linux_mm::set_reclaimer(linux_vfs::reclaim::reclaim);
     mounts::mount_all()?;
+    disks::follow();
+    crate::network::follow();
     files::write_all();
     timers::start();
     init::start()

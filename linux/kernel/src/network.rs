@@ -62,6 +62,16 @@ pub fn sockets() -> &'static Arc<Sockets> {
     SOCKETS.call_once(|| Sockets::new(Arc::new(Guest)))
 }
 
+/// Has programs that listen told of interfaces that come and go (`xl network-attach`).
+pub fn follow() {
+    minios_std::net::on_change(|status, presence| {
+        // Before the first socket nobody listens.
+        if let Some(sockets) = SOCKETS.get() {
+            sockets.link_changed(status, presence == minios_std::net::Presence::Here);
+        }
+    });
+}
+
 /// An interface, as programs know it.
 pub struct Interface {
     /// Its number, from 1.

@@ -4,13 +4,13 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use linux_base::{Errno, OpenFile, OpenFlags, Result};
+use linux_base::{Errno, OpenFile, OpenFlags, Result, WaitQueue};
 
 use crate::caller::Caller;
-use crate::netlink::{Netlink, NetlinkPorts};
+use crate::netlink::{Listeners, Netlink, NetlinkPorts};
 use crate::network::NetHost;
 use crate::numbers::*;
-use crate::options::Kind;
+use crate::options::{Kind, Options};
 use crate::ports::Ports;
 use crate::socket::{Inner, Socket};
 use crate::tcp::Tcp;
@@ -23,6 +23,7 @@ pub struct Sockets {
     pub(crate) ports: Ports,
     pub(crate) unix: UnixTable,
     pub(crate) netlink: NetlinkPorts,
+    pub(crate) listeners: Listeners,
     next_number: AtomicU64,
 }
 
@@ -34,6 +35,7 @@ impl Sockets {
             ports: Ports::default(),
             unix: UnixTable::default(),
             netlink: NetlinkPorts::default(),
+            listeners: Listeners::default(),
             next_number: AtomicU64::new(1),
         })
     }
@@ -83,12 +85,19 @@ impl Sockets {
             }
             AF_NETLINK if !matches!(kind, SOCK_RAW | SOCK_DGRAM) => Err(Errno::ESOCKTNOSUPPORT),
             AF_NETLINK => {
-                let inner = Inner::Netlink(Netlink::new(protocol)?);
-                Ok(Socket::new(self, domain, kind, protocol, Kind::NETLINK, inner))
+                let queue = WaitQueue::new();
+                let inner = Inner::Netlink(Netlink::new(protocol, queue.clone())?);
+                let options = Options::new(Kind::NETLINK);
+                Ok(Socket::with_options(self, domain, kind, protocol, options, Kind::NETLINK, inner, queue))
             }
             AF_PACKET => Err(Errno::EPERM),
             _ => Err(Errno::EAFNOSUPPORT),
         }
+    }
+
+    /// Tells who listens on netlink that an interface has come, or has gone.
+    pub fn link_changed(&self, interface: &net::IfStatus, is_there: bool) {
+        crate::netlink::link_changed(&self.listeners, interface, is_there);
     }
 
     /// `socketpair(2)`, with the type without its flags.

@@ -190,8 +190,7 @@ fn devices() -> Outcome<Arc<Tree>> {
     let mut nodes = alloc::vec![terminal("hvc0", 0)];
     nodes.extend(consoles.iter().map(|(id, name)| terminal(name, *id)));
     for name in &names {
-        let letter = name.bytes().last().unwrap_or(b'a');
-        nodes.push(devtmpfs::disk(name, u32::from(letter.saturating_sub(b'a'))));
+        nodes.push(super::disks::node(name));
     }
     // As xen-pv-channel(7) has it.
     let links: Vec<(String, String)> = console::channels()

@@ -1,13 +1,16 @@
-//! Netlink: questions about the network, answered at once; and groups of news that never come.
+//! Netlink: questions about the network, answered at once; and news of interfaces that come and go. Other groups of news there are,
+//! but none ever comes.
 
 mod route;
 mod wire;
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use linux_base::io::pull_exact;
-use linux_base::{Errno, Mutex, PollEvents, Result, Sink, Source};
+use linux_base::{Errno, Mutex, PollEvents, Result, Sink, Source, WaitQueue};
+use net::IfStatus;
 
 use crate::address::{Address, family};
 use crate::caller::Caller;
@@ -32,7 +35,37 @@ pub(crate) type NetlinkPorts = Mutex<BTreeSet<(u32, u32)>>;
 /// A socket of netlink.
 pub(crate) struct Netlink {
     protocol: u32,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
+    queue: WaitQueue,
+}
+
+/// A socket that wants news.
+pub(crate) struct Listener {
+    state: Weak<Mutex<State>>,
+    queue: WaitQueue,
+}
+
+/// The sockets of `NETLINK_ROUTE` that want news.
+pub(crate) type Listeners = Mutex<Vec<Listener>>;
+
+/// `RTNLGRP_LINK`: interfaces.
+const GROUP_LINK: u32 = 1;
+
+/// Tells of an interface.
+pub(crate) fn link_changed(listeners: &Listeners, interface: &IfStatus, is_there: bool) {
+    let mut news = Answers::unasked();
+    route::link_news(interface, is_there, &mut news);
+    let datagrams = news.into_datagrams();
+    listeners.lock().retain(|listener| {
+        let Some(state) = listener.state.upgrade() else { return false };
+        let mut state = state.lock();
+        if state.groups & 1 << (GROUP_LINK - 1) != 0 {
+            state.put(datagrams.iter().cloned());
+            drop(state);
+            listener.queue.wake(PollEvents::READABLE);
+        }
+        true
+    });
 }
 
 #[derive(Default)]
@@ -45,12 +78,48 @@ struct State {
     is_overrun: bool,
 }
 
+impl State {
+    fn put(&mut self, datagrams: impl Iterator<Item = Vec<u8>>) {
+        for datagram in datagrams {
+            if self.len + datagram.len() > BUFFER_MOST as usize || self.inbox.try_reserve(1).is_err() {
+                self.is_overrun = true;
+                return;
+            }
+            self.len += datagram.len();
+            self.inbox.push_back(datagram);
+        }
+    }
+}
+
 impl Netlink {
-    pub(crate) fn new(protocol: u32) -> Result<Self> {
+    pub(crate) fn new(protocol: u32, queue: WaitQueue) -> Result<Self> {
         match protocol {
-            NETLINK_ROUTE | NETLINK_KOBJECT_UEVENT => Ok(Self { protocol, state: Mutex::default() }),
+            NETLINK_ROUTE | NETLINK_KOBJECT_UEVENT => Ok(Self { protocol, state: Arc::default(), queue }),
             _ => Err(Errno::EPROTONOSUPPORT),
         }
+    }
+
+    /// Joins or leaves a group, by its number from 1.
+    pub(crate) fn join(&self, socket: &Socket, group: u32, joins: bool) -> Result<()> {
+        // There are more groups than `bind` can name; of those there is never news.
+        let Some(bit) = group.checked_sub(1).and_then(|place| 1u32.checked_shl(place)) else { return Ok(()) };
+        let groups = self.state.lock().groups;
+        self.listen(socket, if joins { groups | bit } else { groups & !bit })
+    }
+
+    /// Sets the groups whose news are wanted.
+    fn listen(&self, socket: &Socket, groups: u32) -> Result<()> {
+        if groups != 0 && self.protocol == NETLINK_ROUTE {
+            let mut listeners = socket.sockets().listeners.lock();
+            listeners.retain(|listener| listener.state.strong_count() > 0);
+            let own = Arc::downgrade(&self.state);
+            if !listeners.iter().any(|listener| Weak::ptr_eq(&listener.state, &own)) {
+                listeners.try_reserve(1)?;
+                listeners.push(Listener { state: own, queue: self.queue.clone() });
+            }
+        }
+        self.state.lock().groups = groups;
+        Ok(())
     }
 
     pub(crate) fn bind(&self, socket: &Socket, caller: &dyn Caller, address: &[u8]) -> Result<()> {
@@ -61,8 +130,7 @@ impl Netlink {
             Some(_) => {}
             None => self.take_port(socket, caller, port)?,
         }
-        self.state.lock().groups = groups;
-        Ok(())
+        self.listen(socket, groups)
     }
 
     /// Takes a port: that of the process for 0, or any if that is taken.
@@ -160,22 +228,10 @@ impl Netlink {
                 }
                 Ok(()) => {}
             }
-            self.put(answers);
+            self.state.lock().put(answers.into_datagrams().into_iter());
         }
         socket.wait_queue().wake(PollEvents::READABLE);
         Ok(len)
-    }
-
-    fn put(&self, answers: Answers) {
-        let mut state = self.state.lock();
-        for datagram in answers.into_datagrams() {
-            if state.len + datagram.len() > BUFFER_MOST as usize || state.inbox.try_reserve(1).is_err() {
-                state.is_overrun = true;
-                return;
-            }
-            state.len += datagram.len();
-            state.inbox.push_back(datagram);
-        }
     }
 
     pub(crate) fn receive(

@@ -11,6 +11,7 @@ use crate::network::Net;
 use crate::numbers::{AF_INET, AF_INET6};
 
 const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
@@ -106,13 +107,24 @@ fn one_link<'a>(all: &'a [IfStatus], body: &[u8]) -> Result<&'a IfStatus> {
     found.ok_or(Errno::ENODEV)
 }
 
+/// Tells that an interface has come, or has gone.
+pub(super) fn link_news(interface: &IfStatus, is_there: bool, answers: &mut Answers) {
+    let number = interface.index.get().saturating_sub(1);
+    let named = IfStatus { name: alloc::format!("eth{number}"), ..interface.clone() };
+    message(if is_there { RTM_NEWLINK } else { RTM_DELLINK }, &named, answers);
+}
+
 fn link(interface: &IfStatus, answers: &mut Answers) {
+    message(RTM_NEWLINK, interface, answers);
+}
+
+fn message(kind: u16, interface: &IfStatus, answers: &mut Answers) {
     let mut fixed = [0; 16];
     fixed[2..4].copy_from_slice(&hardware_type(interface).to_le_bytes());
     fixed[4..8].copy_from_slice(&index(interface).to_le_bytes());
     fixed[8..12].copy_from_slice(&flags(interface).to_le_bytes());
     let is_loopback = interface.mac.is_none();
-    answers.add(RTM_NEWLINK, &fixed, |attributes| {
+    answers.add(kind, &fixed, |attributes| {
         attributes.put_text(IFLA_IFNAME, &interface.name);
         attributes.put_u32(IFLA_TXQLEN, 1000);
         // Unknown, as Linux says of loopback; up; down.

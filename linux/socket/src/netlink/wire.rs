@@ -76,6 +76,11 @@ impl Answers {
         Self { datagrams: Vec::new(), port, sequence: request.sequence, flags }
     }
 
+    /// News that nobody has asked for.
+    pub(super) fn unasked() -> Self {
+        Self { datagrams: Vec::new(), port: 0, sequence: 0, flags: 0 }
+    }
+
     /// Adds a message: a fixed part and attributes that `fill` adds.
     pub(super) fn add(&mut self, kind: u16, fixed: &[u8], fill: impl FnOnce(&mut Attributes)) {
         let mut body = Attributes(fixed.to_vec());

@@ -231,8 +231,10 @@ impl Socket {
         use linux_base::abi::netlink;
         match name {
             netlink::NETLINK_ADD_MEMBERSHIP | netlink::NETLINK_DROP_MEMBERSHIP => {
-                let group = int(value)?;
-                if (1..=64).contains(&group) { Ok(()) } else { Err(Errno::EINVAL) }
+                let group = u32::try_from(int(value)?).ok().filter(|group| (1..=64).contains(group));
+                let Inner::Netlink(own) = self.inner() else { return Err(Errno::ENOPROTOOPT) };
+                let joins = name == netlink::NETLINK_ADD_MEMBERSHIP;
+                own.join(self, group.ok_or(Errno::EINVAL)?, joins)
             }
             _ => self.set_number(super::table::NETLINK, name, int(value)?),
         }

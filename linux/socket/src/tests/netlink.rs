@@ -96,3 +96,41 @@ fn random_requests_do_no_harm() {
         while receive(&socket, 100).is_ok_and(|bytes| !bytes.is_empty()) {}
     }
 }
+
+#[test]
+fn who_listens_is_told_of_interfaces_that_come_and_go() {
+    let guest = guest();
+    let interface = |number: usize| {
+        let mut status = guest.wire.0.lock().unwrap().0.interfaces().remove(0);
+        // Loopback's, by another name: this stack has no devices.
+        (status.mac, status.mtu) = (Some([0, 0x16, 0x3e, 0, 0, number as u8]), 1400 + number);
+        status
+    };
+    let bound = guest.sockets.socket(&root(), NETLINK, 3, 0).unwrap();
+    bound.bind(&root(), Address::netlink(0, 1).as_bytes()).unwrap();
+    let joined = guest.sockets.socket(&root(), NETLINK, 3, 0).unwrap();
+    joined.bind(&root(), Address::netlink(0, 0).as_bytes()).unwrap();
+    let deaf = guest.sockets.socket(&root(), NETLINK, 3, 0).unwrap();
+    deaf.bind(&root(), Address::netlink(0, 2).as_bytes()).unwrap();
+    const SOL_NETLINK: u32 = 270;
+    joined.set_option(&root(), SOL_NETLINK, 1, &1u32.to_le_bytes()).unwrap();
+    guest.sockets.link_changed(&interface(1), true);
+    guest.sockets.link_changed(&interface(1), false);
+    for socket in [&bound, &joined] {
+        assert!(socket.poll().contains(PollEvents::IN));
+        for kind in [16, 17] {
+            let told = messages(&receive(socket, 4096).unwrap());
+            assert_eq!(
+                told.iter().map(|told| (told.0, told.1, told.2, told.3)).collect::<Vec<_>>(),
+                [(kind, 0, 0, 0)]
+            );
+            assert!(told[0].4.windows(6).any(|part| part == [0, 0x16, 0x3e, 0, 0, 1]));
+            assert!(told[0].4.windows(5).any(|part| part == b"eth0\0"));
+        }
+    }
+    assert_eq!(receive(&deaf, 4096), Err(Errno::EAGAIN));
+    joined.set_option(&root(), SOL_NETLINK, 2, &1u32.to_le_bytes()).unwrap();
+    drop(bound);
+    guest.sockets.link_changed(&interface(2), true);
+    assert_eq!(receive(&joined, 4096), Err(Errno::EAGAIN));
+}

@@ -1,0 +1,40 @@
+//! `/dev/xvdb` and so on, of disks that come and go while the guest runs (`xl block-attach`).
+
+use alloc::format;
+
+use linux_base::stat::DeviceNumber;
+use linux_base::{Errno, Mode};
+use linux_vfs::devtmpfs::{self, DeviceNode};
+use minios_std::block::Presence;
+
+use super::mounts::as_root;
+
+/// Keeps `/dev` as the disks are.
+pub fn follow() {
+    minios_std::block::on_change(changed);
+}
+
+/// The node of a disk: its minor number follows from its letter.
+pub fn node(name: &str) -> DeviceNode<'_> {
+    let letter = name.bytes().last().unwrap_or(b'a');
+    devtmpfs::disk(name, u32::from(letter.saturating_sub(b'a')))
+}
+
+fn changed(name: &str, presence: Presence) {
+    let path = format!("/dev/{name}");
+    let done = as_root(|context| match presence {
+        Presence::Here => {
+            let node = node(name);
+            let number = DeviceNumber { major: node.major, minor: node.minor }.encode();
+            let place = context.mknod(None, path.as_bytes(), Mode::BLOCK | node.permissions, number)?;
+            context.chmod(&place, node.permissions)?;
+            context.chown(&place, None, Some(node.gid))
+        }
+        Presence::Going => context.unlink(None, path.as_bytes()),
+    });
+    match done {
+        // The disks of the start have theirs; a program may have removed one.
+        Ok(()) | Err(Errno::EEXIST | Errno::ENOENT) => {}
+        Err(errno) => log::warn!("{path}: {errno}"),
+    }
+}
