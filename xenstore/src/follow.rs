@@ -38,7 +38,7 @@ pub struct Follower<P: Platform, M: SharedMemory> {
     kind: String,
     list: Watch<P, M>,
     devices: BTreeMap<u32, Followed<P, M>>,
-    /// News may have been lost: all is to be looked at.
+    /// All is to be looked at: news may have been lost, or xenstored has not fired the watch that is new.
     lost: bool,
 }
 
@@ -47,7 +47,7 @@ impl<P: Platform, M: SharedMemory> Follower<P, M> {
     pub fn new(store: &XenStore<P, M>, kind: &str) -> Result<Self, DeviceError> {
         let path = format!("device/{kind}");
         let list = store.watch(&path).map_err(|error| failed(&path, error))?;
-        Ok(Self { store: store.clone(), kind: kind.into(), list, devices: BTreeMap::new(), lost: false })
+        Ok(Self { store: store.clone(), kind: kind.into(), list, devices: BTreeMap::new(), lost: true })
     }
 
     /// Tells of all that has changed since the last call. Does not wait for news: see [`XenStore::event`], to be read before.

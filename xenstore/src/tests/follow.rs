@@ -50,6 +50,19 @@ fn devices_are_told_of_as_they_come_change_and_go() {
 }
 
 #[test]
+fn the_first_look_finds_what_is_there_even_before_xenstored_has_fired_the_watch() {
+    let world = World::new();
+    let (fake, store) = start(&world);
+    attach(&fake, 0);
+    // The event follows the answer, which is read by itself.
+    fake.fragment(1);
+    let mut follower = Follower::new(&store, "vif").expect("watched");
+    let mut told = Vec::new();
+    follower.poll(|id, news| told.push((id, news))).expect("xenstored is there");
+    assert_eq!(told, [(0, News::Appeared)]);
+}
+
+#[test]
 fn a_hundred_attachments_leave_no_watch_and_no_memory() {
     let world = World::new();
     let (fake, store) = start(&world);
