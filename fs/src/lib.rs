@@ -38,7 +38,7 @@ mod tests;
 pub use archive::{Archive, ArchiveBytes};
 pub use block::{BlockError, BlockRead, BlockWrite, Extent};
 pub use cache::{
-    Cache, CacheStats, CacheUsage, Host, Options as CacheOptions, Page, Tended, Watermark, Work,
+    Cache, CacheStats, CacheUsage, Host, LINE, Options as CacheOptions, Page, Tended, Watermark, Work,
 };
 pub use disk::{BlockFile, DiskCache};
 pub use error::{Error, Result};

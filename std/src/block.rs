@@ -1,6 +1,11 @@
-//! Disks.
+//! Disks: [`open`] gives the driver's, past any cache; [`cached`] the page cache that file systems and writers share; [`File`] reads and
+//! writes a whole disk through that.
 
+mod cached;
+mod device;
+mod file;
 mod follow;
+mod writer;
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -13,6 +18,9 @@ use minios::Xen;
 use minios::sync::{CpuLocal, Mutex};
 
 use crate::store::{self, DeviceError, XenbusDevice};
+
+pub use cached::{cache_usage, cached, shrink, sync_all};
+pub use file::File;
 
 pub use crate::hotplug::Presence;
 pub use blkfront::{Completion, Config, Discard, Error, FlushKind, OnLoss, Request, SubmitError, Token};

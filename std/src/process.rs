@@ -12,6 +12,7 @@ use alloc::string::ToString;
 use core::fmt::Display;
 
 use minios::power::{Reason, shutdown};
+use minios::sync::SpinLock;
 
 use crate::{console, shutdown as request, store};
 
@@ -56,8 +57,24 @@ impl<T: Termination, E: Display> Termination for Result<T, E> {
     }
 }
 
-/// Ends the guest with a code, without returning to `main`.
+static BEFORE_END: SpinLock<Option<fn()>> = SpinLock::new(None);
+
+/// Names what is done before the guest ends: disks are written back. What is not used is not linked.
+pub(crate) fn before_end(run: fn()) {
+    *BEFORE_END.lock() = Some(run);
+}
+
+/// Does what has to be done before the guest ends, for who ends it otherwise than by [`exit`].
+pub fn finish() {
+    let run = *BEFORE_END.lock();
+    if let Some(run) = run {
+        run();
+    }
+}
+
+/// Ends the guest with a code, without returning to `main`. What was written to disks is written back and flushed first.
 pub fn exit(code: ExitCode) -> ! {
+    finish();
     if code != ExitCode::SUCCESS {
         crate::println!("exit code {}", code.0);
     }

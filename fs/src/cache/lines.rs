@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use super::LINE;
 use super::host::{Host, Page};
 
+/// So many are kept when memory is short: with fewer, a file system reads its tables again and again.
+const LEAST: usize = 8;
 /// The number of a line that is none yet.
 const NOWHERE: u64 = u64::MAX;
 
@@ -118,12 +120,11 @@ impl Lines {
     /// there is no memory.
     pub fn insert(&mut self, number: u64, len: usize, host: &dyn Host) -> Option<&mut Line> {
         let can_grow = self.len() < self.capacity;
-        let fresh = if can_grow && host.may_grow() { host.page() } else { None };
+        let fresh = if can_grow && (self.len() < LEAST || host.may_grow()) { host.page() } else { None };
         let slot = match fresh {
             Some(page) => self.add(page)?,
             None => match self.victim() {
                 Some(slot) => slot,
-                // Without a single line nothing goes at all.
                 None if can_grow => self.add(host.page()?)?,
                 None => return None,
             },
@@ -177,7 +178,7 @@ impl Lines {
     /// Gives up to `wanted` clean lines back, and returns how many.
     pub fn shrink(&mut self, wanted: usize) -> usize {
         let mut freed = 0;
-        while freed < wanted {
+        while freed < wanted && self.len() > LEAST {
             let number = self.victim().and_then(|slot| self.all.get(slot)).map(|line| line.number);
             let Some(page) = number.and_then(|number| self.remove(number)) else { break };
             drop(page);

@@ -84,6 +84,18 @@ impl<D: BlockWrite> Cache<D> {
         self.write_back(Goal::Epoch(goal))
     }
 
+    /// Has what is dirty written in the background now. Does not wait.
+    pub fn hurry(&self) {
+        let is_dirty = self.state.try_lock().is_some_and(|mut state| {
+            let ended = state.end_epoch();
+            state.tended = ended;
+            state.lines.dirty_len() > 0
+        });
+        if is_dirty {
+            self.host.work(super::Work::Now);
+        }
+    }
+
     /// Writes what was dirty at the last call already; and much of it, where much is dirty. To be called every few seconds while it
     /// says [`Tended::Dirty`], and when the host is told of [`super::Work`].
     pub fn tend(&self) -> Tended {

@@ -165,7 +165,17 @@ pub trait File: Any + Send + Sync {
         let _ = flags;
     }
 
-    /// The last descriptor has gone; `close(2)` tells the error.
+    /// The largest offset that `lseek` allows, where that is not just any: of disks, which are not searched for holes either.
+    fn seek_limit(&self) -> Option<u64> {
+        None
+    }
+
+    /// `fsync(2)`: returns when what was written is on stable storage. Files that live in memory have none to be on.
+    fn sync(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The last descriptor has gone; `close(2)` tells the error. Does not wait.
     fn flush(&self) -> Result<()> {
         Ok(())
     }

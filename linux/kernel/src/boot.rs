@@ -33,13 +33,22 @@ pub fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), alloc::string::String> {
-    linux_mm::set_reclaimer(linux_vfs::reclaim::reclaim);
+    linux_mm::set_reclaimer(reclaim);
     mounts::mount_all()?;
     disks::follow();
     crate::network::follow();
     files::write_all();
     timers::start();
     init::start()
+}
+
+/// Frees pages when memory is short: first those that a disk's cache keeps, whose bytes are often in pages of files too.
+fn reclaim(wanted: usize) -> usize {
+    let freed = minios_std::block::shrink(wanted.saturating_mul(linux_mm::PAGE_SIZE)) / linux_mm::PAGE_SIZE;
+    match wanted.saturating_sub(freed) {
+        0 => freed,
+        more => freed + linux_vfs::reclaim::reclaim(more),
+    }
 }
 
 mod timers {
@@ -82,6 +91,7 @@ pub enum End {
 /// Ends the guest at the wish of a program.
 pub fn end(end: End) -> ! {
     if end == End::Reboot {
+        minios_std::process::finish();
         minios::power::shutdown(minios::power::Reason::Reboot);
     }
     crate::console::finish();

@@ -61,9 +61,9 @@ const LINKS: [(&str, &str); 4] = [
     ("stderr", "/proc/self/fd/2"),
 ];
 
-/// The block-device node of a Xen disk: 0 is `xvda`.
-pub fn disk(name: &str, index: u32) -> DeviceNode<'_> {
-    let (kind, major, minor) = (DeviceKind::Block, XVD, index.saturating_mul(16));
+/// The block-device node of a Xen disk.
+pub fn disk(name: &str, minor: u32) -> DeviceNode<'_> {
+    let (kind, major) = (DeviceKind::Block, XVD);
     // Group `disk` of Debian.
     DeviceNode { name, kind, major, minor, permissions: 0o660, gid: 6 }
 }

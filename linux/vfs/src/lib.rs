@@ -12,6 +12,7 @@
 //! | [`reclaim`] | giving clean pages back |
 //! | [`locks`] | `flock`, POSIX and open-file-description locks |
 //! | [`inotify`] | events |
+//! | [`block`] | disks as files, through their page cache |
 //! | [`device`], [`devtmpfs`] | what is behind device nodes; `/dev` |
 //! | [`pseudo`] | file systems whose content is made when asked for: `/proc`, `/sys` |
 //!
@@ -21,6 +22,7 @@
 
 extern crate alloc;
 
+pub mod block;
 pub mod context;
 pub mod device;
 pub mod devtmpfs;

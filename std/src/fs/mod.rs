@@ -1,5 +1,6 @@
 //! Files. The options `mount=DEVICE:PATH[:TYPE]` say what is where, `initrd` being the device of the ramdisk; without any, the
-//! first disk is at `/`, or else the ramdisk. Mounting happens at the first use.
+//! first disk is at `/`, or else the ramdisk. Mounting happens at the first use. File systems are only read; a whole disk is written as
+//! [`crate::block::File`].
 
 mod mount;
 
@@ -41,6 +42,12 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {}
+
+impl From<fs::BlockError> for Error {
+    fn from(error: fs::BlockError) -> Self {
+        Self::System(error.into())
+    }
+}
 
 impl From<fs::Error> for Error {
     fn from(error: fs::Error) -> Self {

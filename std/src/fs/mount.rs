@@ -5,12 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use fs::{Archive, BlockError, BlockRead, Ext4, FileSystem, Vfs};
+use fs::{Archive, Ext4, FileSystem, Vfs};
 use minios::sync::Mutex;
 use spin::Once;
 
 use super::{Error, Result};
-use crate::block::{self, Disk};
+use crate::block;
 use crate::env;
 
 static TREE: Once<Result<Vfs>> = Once::new();
@@ -32,8 +32,8 @@ pub(super) fn vfs() -> Result<&'static Vfs> {
     }
 }
 
-/// A file system cache gets a sixteenth of the free memory, within reason.
-fn cache_bytes() -> usize {
+/// An archive on a disk, which is read into memory, may have a sixteenth of what is free.
+fn archive_bytes() -> usize {
     (minios::memory::usage().free * 4096 / 16).clamp(64 << 10, 16 << 20)
 }
 
@@ -81,34 +81,13 @@ pub fn open_ramdisk(kind: &str) -> core::result::Result<Arc<dyn FileSystem>, Str
     Ok(Arc::new(archive.map_err(|error| error.to_string())?))
 }
 
-/// The file system of a disk, of type `auto` or `ext4`.
+/// The file system of a disk, of type `auto` or `ext4`. It is read through the cache of the disk, and not written.
 pub fn open_disk(device: &str, kind: &str) -> core::result::Result<Arc<dyn FileSystem>, String> {
-    let open = || block::open(device).map(DiskReader).map_err(|error| error.to_string());
+    let open = || block::cached(device).map_err(|error| error.to_string());
     let mounted: fs::Result<Arc<dyn FileSystem>> = match kind {
-        "auto" => fs::mount_device(open()?, cache_bytes()),
-        "ext4" => Ext4::mount(open()?, cache_bytes()).map(|system| Arc::new(system) as Arc<dyn FileSystem>),
+        "auto" => fs::mount_cached(open()?, archive_bytes()),
+        "ext4" => Ext4::mount_cached(open()?).map(|system| Arc::new(system) as Arc<dyn FileSystem>),
         _ => return Err(format!("a file system of type `{kind}` is unknown; there are auto, ext4")),
     };
     mounted.map_err(|error| error.to_string())
-}
-
-/// A disk as file systems read it.
-struct DiskReader(Disk);
-
-impl BlockRead for DiskReader {
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> core::result::Result<(), BlockError> {
-        let len = buffer.len() as u64;
-        self.0.read_at(offset, buffer).map_err(|error| {
-            log::error!("{error}");
-            BlockError::Failed { offset, len, reason: "the disk failed" }
-        })
-    }
-
-    fn size_bytes(&self) -> u64 {
-        self.0.disk().size_bytes
-    }
-
-    fn read_ahead(&self, offset: u64, len: usize) {
-        self.0.read_ahead(offset, len);
-    }
 }

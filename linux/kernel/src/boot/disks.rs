@@ -14,17 +14,16 @@ pub fn follow() {
     minios_std::block::on_change(changed);
 }
 
-/// The node of a disk: its minor number follows from its letter.
-pub fn node(name: &str) -> DeviceNode<'_> {
-    let letter = name.bytes().last().unwrap_or(b'a');
-    devtmpfs::disk(name, u32::from(letter.saturating_sub(b'a')))
+/// The node of a disk: its minor number follows from its name.
+pub fn node(name: &str) -> Option<DeviceNode<'_>> {
+    Some(devtmpfs::disk(name, linux_vfs::block::minor(name)?))
 }
 
 fn changed(name: &str, presence: Presence) {
     let path = format!("/dev/{name}");
     let done = as_root(|context| match presence {
         Presence::Here => {
-            let node = node(name);
+            let node = node(name).ok_or(Errno::ENOENT)?;
             let number = DeviceNumber { major: node.major, minor: node.minor }.encode();
             let place = context.mknod(None, path.as_bytes(), Mode::BLOCK | node.permissions, number)?;
             context.chmod(&place, node.permissions)?;

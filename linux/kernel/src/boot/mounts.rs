@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use linux_base::{Credentials, Errno, OpenFlags, Sink};
+use linux_vfs::block;
 use linux_vfs::devtmpfs::{self, DeviceNode};
 use linux_vfs::pseudo::PseudoFileSystem;
 use linux_vfs::tree::{Lower, Options, Tree};
@@ -189,9 +190,8 @@ fn devices() -> Outcome<Arc<Tree>> {
         minios_std::console::further().into_iter().map(|id| (id, format!("hvc{id}"))).collect();
     let mut nodes = alloc::vec![terminal("hvc0", 0)];
     nodes.extend(consoles.iter().map(|(id, name)| terminal(name, *id)));
-    for name in &names {
-        nodes.push(super::disks::node(name));
-    }
+    nodes.extend(names.iter().filter_map(|name| super::disks::node(name)));
+    block::register(registry, Arc::new(open_disk));
     // As xen-pv-channel(7) has it.
     let links: Vec<(String, String)> = console::channels()
         .into_iter()
@@ -199,6 +199,19 @@ fn devices() -> Outcome<Arc<Tree>> {
         .collect();
     let links: Vec<(&str, &str)> = links.iter().map(|(name, target)| (&**name, &**target)).collect();
     devtmpfs::new(&nodes, &links).map_err(|errno| format!("/dev: {errno}"))
+}
+
+/// The cache of a disk, which is connected at the first use: by a thread of its own, for that takes more stack than a program's has.
+fn open_disk(minor: u32) -> Result<Arc<fs::DiskCache>, Errno> {
+    let names = minios_std::block::names().map_err(|_| Errno::ENXIO)?;
+    let name = names.into_iter().find(|name| block::minor(name) == Some(minor)).ok_or(Errno::ENXIO)?;
+    let open = move || minios_std::block::cached(&name);
+    let opened =
+        minios::thread::Builder::new("disk").stack_len(40 * 1024).spawn(open).map_err(|_| Errno::ENOMEM)?;
+    opened.join().map_err(|error| {
+        log::warn!("{error}");
+        Errno::ENXIO
+    })
 }
 
 /// `/path[:size=16m,mode=1777]`

@@ -37,19 +37,21 @@ pub fn files(directory: Fixed) -> Fixed {
 
 /// Memory that programs could have: what is free, and what of the page cache could be.
 fn available(free: u64) -> u64 {
-    free + linux_vfs::reclaim::clean_pages() as u64 * 4
+    let disks = minios_std::block::cache_usage();
+    free + linux_vfs::reclaim::clean_pages() as u64 * 4 + disks.held.saturating_sub(disks.dirty) as u64 / 1024
 }
 
 fn meminfo() -> String {
     let usage = minios::memory::usage();
     let (total, free) = (usage.total as u64 * 4, usage.free as u64 * 4);
     let cached = linux_vfs::reclaim::clean_pages() as u64 * 4;
+    let disks = minios_std::block::cache_usage();
     let mut text = String::new();
     for (key, value) in [
         ("MemTotal", total),
         ("MemFree", free),
         ("MemAvailable", available(free)),
-        ("Buffers", 0),
+        ("Buffers", disks.held as u64 / 1024),
         ("Cached", cached),
         ("SwapCached", 0),
         ("Active", 0),
@@ -58,7 +60,7 @@ fn meminfo() -> String {
         ("Mlocked", 0),
         ("SwapTotal", 0),
         ("SwapFree", 0),
-        ("Dirty", 0),
+        ("Dirty", disks.dirty as u64 / 1024),
         ("Writeback", 0),
         ("AnonPages", 0),
         ("Mapped", 0),

@@ -83,7 +83,9 @@ pub fn seek(file: &OpenFile, offset: i64, whence: Whence) -> Result<u64> {
     if !file.file().is_seekable() {
         return Err(Errno::ESPIPE);
     }
+    let limit = file.file().seek_limit();
     let base = match whence {
+        Whence::Data | Whence::Hole if limit.is_some() => return Err(Errno::EINVAL),
         Whence::Start => 0,
         Whence::Current => file.offset(),
         Whence::End => file.file().seek_end()?,
@@ -106,6 +108,9 @@ pub fn seek(file: &OpenFile, offset: i64, whence: Whence) -> Result<u64> {
     let base = i64::try_from(base).map_err(|_| Errno::EOVERFLOW)?;
     let to = base.checked_add(offset).ok_or(Errno::EINVAL)?;
     let to = u64::try_from(to).map_err(|_| Errno::EINVAL)?;
+    if limit.is_some_and(|limit| to > limit) {
+        return Err(Errno::EINVAL);
+    }
     file.set_offset(to);
     Ok(to)
 }

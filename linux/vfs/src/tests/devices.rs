@@ -16,7 +16,7 @@ fn the_simple_devices_do_what_they_are_called() {
     devtmpfs::register(world.vfs.devices(), Arc::new(move |line| sink.lock().extend_from_slice(line)));
     world.mkdir("/dev").unwrap();
     let dev =
-        devtmpfs::new(&[devtmpfs::disk("xvdb", 1)], &[("by-name/a", "../xvdb"), ("by-name/b", "../null")])
+        devtmpfs::new(&[devtmpfs::disk("xvdb", 16)], &[("by-name/a", "../xvdb"), ("by-name/b", "../null")])
             .unwrap();
     world.vfs.mount(&world.place("/dev"), dev, b"devtmpfs", MountFlags::default()).unwrap();
     let read = |name: &str, len: usize| {

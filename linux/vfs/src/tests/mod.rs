@@ -1,6 +1,7 @@
 //! Tests of the crate as a whole.
 
 mod attributes;
+mod block;
 mod devices;
 mod ext4;
 mod locks;

@@ -1,0 +1,119 @@
+//! Disks behind a page cache: one cache for each disk, for file systems and writers alike.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use fs::{BlockWrite, CacheOptions, CacheUsage, DiskCache, Page, Work};
+use minios::Xen;
+use minios::sync::{Mutex, SpinLock, WaitQueue};
+use xen::OwnPage;
+
+use super::device::Device;
+use super::{OpenError, writer};
+
+static CACHED: SpinLock<BTreeMap<String, Arc<DiskCache>>> = SpinLock::new(BTreeMap::new());
+/// Connecting waits; the second thread to come waits for the first.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// The cache of a disk, `xvda` or `/dev/xvda`, which is connected if it is not yet. Who uses the [`super::Disk`] itself goes past it.
+pub fn cached(name: &str) -> Result<Arc<DiskCache>, OpenError> {
+    let name = name.strip_prefix("/dev/").unwrap_or(name);
+    let _opening = OPENING.lock();
+    if let Some(cache) = CACHED.lock().get(name) {
+        return Ok(cache.clone());
+    }
+    let device: Arc<dyn BlockWrite> = Arc::new(Device::new(super::open(name)?));
+    let cache =
+        Arc::new(DiskCache::with(device, CacheOptions::new(budget_bytes()), Arc::new(Guest::default())));
+    CACHED.lock().insert(name.to_string(), cache.clone());
+    crate::process::before_end(writer::finish);
+    Ok(cache)
+}
+
+/// A sixteenth of the free memory, within reason.
+fn budget_bytes() -> usize {
+    (minios::memory::usage().free * 4096 / 16).clamp(64 << 10, 64 << 20)
+}
+
+/// The caches of all disks.
+pub(super) fn all() -> Vec<Arc<DiskCache>> {
+    CACHED.lock().values().cloned().collect()
+}
+
+/// Returns when all that was written to any disk through its cache is on stable storage. Errors are for those who have the disk open.
+pub fn sync_all() {
+    for cache in all() {
+        if let Err(error) = cache.sync() {
+            log::error!("writing back: {error}");
+        }
+    }
+}
+
+/// Gives clean pages of so many bytes back, and returns how many bytes it were. Does not wait.
+pub fn shrink(bytes: usize) -> usize {
+    let Some(caches) = CACHED.try_lock() else { return 0 };
+    let mut freed = 0;
+    for cache in caches.values() {
+        if freed < bytes {
+            freed += cache.shrink(bytes - freed);
+        }
+    }
+    freed
+}
+
+/// What the caches hold.
+pub fn cache_usage() -> CacheUsage {
+    let Some(caches) = CACHED.try_lock() else { return CacheUsage::default() };
+    caches.values().map(|cache| cache.usage()).fold(CacheUsage::default(), |sum, one| CacheUsage {
+        held: sum.held + one.held,
+        dirty: sum.dirty + one.dirty,
+        budget: sum.budget + one.budget,
+    })
+}
+
+/// Threads and memory of the guest.
+#[derive(Default)]
+struct Guest(WaitQueue);
+
+impl fs::Host for Guest {
+    fn seq(&self) -> u32 {
+        self.0.seq()
+    }
+
+    fn wait(&self, seen: u32) {
+        let _ = self.0.wait(seen, None);
+    }
+
+    fn wake(&self) {
+        self.0.wake_all();
+    }
+
+    fn work(&self, work: Work) {
+        writer::tell(work);
+    }
+
+    /// A page of its own, which goes back to the page allocator when it is dropped; the heap would keep it.
+    fn page(&self) -> Option<Box<dyn Page>> {
+        Some(Box::new(Memory(OwnPage::new(&Xen).ok()?)))
+    }
+
+    fn may_grow(&self) -> bool {
+        let usage = minios::memory::usage();
+        usage.free > usage.total / 16
+    }
+}
+
+struct Memory(OwnPage<Xen>);
+
+impl Page for Memory {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_slice()
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.as_mut_slice()
+    }
+}
