@@ -1,7 +1,10 @@
 """Debian's programs as guests: right answers under load, a clean end by `xl shutdown`, and a second start."""
 
+import hashlib
+import os
+
 import linux_clients
-from harness import Guest, check, equal, host_file, output
+from harness import Guest, check, disks, equal, host_file, output, scratch
 from suite import test
 
 # What each says on its console at its start, and when it is told to end.
@@ -85,3 +88,58 @@ def a_program_with_the_wrong_arguments_ends_the_guest_with_its_status():
         guest.expect(r"NameError", 40)
         guest.expect(r"exit (status|code) 1")
         equal(guest.store("data/exit-code"), "1", "data/exit-code")
+
+
+# What a program does to its disks. Each step says its name when it is done; the last one is left dirty.
+WRITER = r"""
+set -e
+head -c 5000000 /dev/urandom >/tmp/data
+echo "sum $(sha256sum </tmp/data)"
+dd if=/tmp/data of=/dev/xvdb bs=64k conv=fsync status=none
+echo "back $(head -c 5000000 /dev/xvdb | sha256sum)"
+dd if=/tmp/data of=/dev/xvdb bs=4k count=16 seek=2000 oflag=direct status=none
+dd if=/tmp/data of=/dev/xvdb bs=1000 count=7 seek=9001 oflag=dsync status=none
+echo "size $(head -c 4096 /dev/zero | dd of=/dev/xvdb bs=4096 seek=4096 2>&1 | grep -c 'No space left')"
+dd if=/dev/zero of=/dev/xvdc bs=512 count=1 2>&1 | grep -o 'Operation not permitted'
+echo written and flushed
+dd if=/tmp/data of=/dev/xvdb bs=1M seek=10 status=none
+grep Dirty /proc/meminfo
+echo left dirty
+sleep 100
+"""
+
+
+def part_of(path, offset, length):
+    with open(path, "rb") as file:
+        file.seek(offset)
+        return file.read(length)
+
+
+@test(timeout=90)
+def disks_hold_what_dd_has_written_after_fsync_and_the_rest_after_xl_shutdown():
+    image, script = scratch("dd.img"), scratch("dd.sh")
+    with open(image, "wb") as file:
+        file.truncate(16 << 20)
+    # The script is a disk, too: one that is only to be read.
+    with open(script, "w") as file:
+        file.write(WRITER.ljust(4096, "\n"))
+    root = host_file("bash/root.img")
+    devices = disks((root, "xvda", "r"), (image, "xvdb", "w"), (script, "xvdc", "r"))
+    with Guest("bash", devices, cmdline="root=xvda:ext4 -- bash /dev/xvdc") as guest:
+        guest.expect(r"^written and flushed", 40)
+        console = guest.console()
+        data = part_of(image, 0, 5_000_000)
+        digest = hashlib.sha256(data).hexdigest()
+        check(f"sum {digest}" in console, "dom0 does not find what was written before fsync")
+        check(f"back {digest}" in console, "the guest reads something else than it wrote")
+        check("size 1" in console and "Operation not permitted" in console, "no error behind the end, or on a disk to read")
+        equal(part_of(image, 2000 * 4096, 65536), data[:65536], "what was written with O_DIRECT")
+        equal(part_of(image, 9_001_000, 7000), data[:7000], "what was written with O_DSYNC")
+        guest.expect(r"^left dirty", 20)
+        output("xl", "shutdown", "-w", guest.name, timeout=30)
+        guest.ended("poweroff")
+        equal(part_of(image, 10 << 20, 5_000_000), data, "what was dirty when the guest was shut down")
+        guest.never_said("PANIC", "CRASH")
+    equal(part_of(script, 0, 4096).decode().strip(), WRITER.strip(), "the disk that is only to be read")
+    os.remove(image)
+    os.remove(script)

@@ -6,6 +6,7 @@ mod device;
 mod file;
 mod follow;
 mod writer;
+mod writes;
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -23,6 +24,8 @@ pub use cached::{cache_usage, cached, shrink, sync_all};
 pub use file::File;
 
 pub use crate::hotplug::Presence;
+pub(crate) use cached::read_cached;
+
 pub use blkfront::{Completion, Config, Discard, Error, FlushKind, OnLoss, Request, SubmitError, Token};
 
 /// A connected disk. Clones are the same disk; threads share it.

@@ -11,7 +11,8 @@ use minios::Xen;
 use minios::sync::{Mutex, SpinLock, WaitQueue};
 use xen::OwnPage;
 
-use super::device::Device;
+use super::device::{Device, WRITING};
+use super::writes::Writes;
 use super::{OpenError, writer};
 
 static CACHED: SpinLock<BTreeMap<String, Arc<DiskCache>>> = SpinLock::new(BTreeMap::new());
@@ -20,6 +21,13 @@ static OPENING: Mutex<()> = Mutex::new(());
 
 /// The cache of a disk, `xvda` or `/dev/xvda`, which is connected if it is not yet. Who uses the [`super::Disk`] itself goes past it.
 pub fn cached(name: &str) -> Result<Arc<DiskCache>, OpenError> {
+    WRITING.call_once(|| &Writes);
+    crate::process::before_end(writer::finish);
+    read_cached(name)
+}
+
+/// As [`cached`], for who only reads.
+pub(crate) fn read_cached(name: &str) -> Result<Arc<DiskCache>, OpenError> {
     let name = name.strip_prefix("/dev/").unwrap_or(name);
     let _opening = OPENING.lock();
     if let Some(cache) = CACHED.lock().get(name) {
@@ -29,7 +37,6 @@ pub fn cached(name: &str) -> Result<Arc<DiskCache>, OpenError> {
     let cache =
         Arc::new(DiskCache::with(device, CacheOptions::new(budget_bytes()), Arc::new(Guest::default())));
     CACHED.lock().insert(name.to_string(), cache.clone());
-    crate::process::before_end(writer::finish);
     Ok(cache)
 }
 
@@ -92,7 +99,9 @@ impl fs::Host for Guest {
     }
 
     fn work(&self, work: Work) {
-        writer::tell(work);
+        if let Some(writing) = WRITING.get() {
+            writing.work(work);
+        }
     }
 
     /// A page of its own, which goes back to the page allocator when it is dropped; the heap would keep it.

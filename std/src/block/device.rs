@@ -1,11 +1,26 @@
 //! A disk as a cache uses it.
 
-use alloc::collections::VecDeque;
+use fs::{BlockError, BlockRead, BlockWrite, Extent, Work};
+use spin::Once;
 
-use blkfront::{Discard, Request, SubmitError, Token};
-use fs::{BlockError, BlockRead, BlockWrite, Extent};
+use super::Disk;
 
-use super::{Disk, Error};
+/// What only those need who write. An application that reads links none of it: it is named when a disk is first opened to be written.
+pub(super) trait Writing: Send + Sync {
+    fn write(&self, disk: &Disk, offset: u64, data: &[u8]) -> Result<(), BlockError>;
+    fn write_durable(&self, disk: &Disk, offset: u64, data: &[u8]) -> Result<(), BlockError>;
+    fn write_batch(&self, disk: &Disk, batch: &mut [Extent]);
+    fn flush(&self, disk: &Disk) -> Result<(), BlockError>;
+    fn discard(&self, disk: &Disk, offset: u64, len: u64) -> Result<(), BlockError>;
+    /// There is work in the background.
+    fn work(&self, work: Work);
+}
+
+pub(super) static WRITING: Once<&'static dyn Writing> = Once::new();
+
+fn writing() -> Result<&'static dyn Writing, BlockError> {
+    WRITING.get().copied().ok_or(BlockError::ReadOnly)
+}
 
 /// A connected disk.
 pub(super) struct Device {
@@ -21,15 +36,7 @@ impl Device {
     }
 }
 
-const REASON: &str = "the disk failed";
-
-fn write_failed(error: &Error, offset: u64, len: u64) -> BlockError {
-    log::error!("{error}");
-    match error {
-        Error::ReadOnly { .. } => BlockError::ReadOnly,
-        _ => BlockError::WriteFailed { offset, len, reason: REASON },
-    }
-}
+pub(super) const REASON: &str = "the disk failed";
 
 impl BlockRead for Device {
     fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BlockError> {
@@ -52,63 +59,26 @@ impl BlockRead for Device {
 
 impl BlockWrite for Device {
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), BlockError> {
-        self.disk.write_at(offset, data).map_err(|error| write_failed(&error, offset, data.len() as u64))
-    }
-
-    fn write_durable(&self, offset: u64, data: &[u8]) -> Result<(), BlockError> {
-        self.disk
-            .write_durable_at(offset, data)
-            .map_err(|error| write_failed(&error, offset, data.len() as u64))
+        writing()?.write(&self.disk, offset, data)
     }
 
     fn flush(&self) -> Result<(), BlockError> {
-        self.disk.flush().map_err(|error| {
-            log::error!("{error}");
-            BlockError::FlushFailed { reason: REASON }
-        })
+        writing()?.flush(&self.disk)
     }
 
-    /// All on their way together, as far as the ring has room.
     fn write_batch(&self, batch: &mut [Extent]) {
-        let mut pending: VecDeque<(usize, Token)> = VecDeque::new();
-        let plug = self.disk.plug();
-        for index in 0..batch.len() {
-            let Some(extent) = batch.get_mut(index) else { break };
-            let (offset, mut data) = (extent.offset, core::mem::take(&mut extent.data));
-            let len = data.len() as u64;
-            let result = loop {
-                match self.disk.submit(Request::Write { offset, data }) {
-                    Ok(token) => {
-                        pending.push_back((index, token));
-                        break Ok(());
-                    }
-                    Err(SubmitError::Refused(error)) => break Err(write_failed(&error, offset, len)),
-                    Err(SubmitError::Full(request)) => {
-                        let Request::Write { data: back, .. } = request else { break Ok(()) };
-                        // Wait for one of ours; the completions of others are theirs.
-                        match pending.pop_front() {
-                            Some(oldest) => self.finish(batch, oldest),
-                            None => break self.write(offset, &back),
-                        }
-                        data = back;
-                    }
-                }
-            };
-            if let Some(extent) = batch.get_mut(index) {
-                extent.result = result;
-            }
+        match writing() {
+            Ok(writing) => writing.write_batch(&self.disk, batch),
+            Err(error) => batch.iter_mut().for_each(|extent| extent.result = Err(error)),
         }
-        drop(plug);
-        while let Some(oldest) = pending.pop_front() {
-            self.finish(batch, oldest);
-        }
+    }
+
+    fn write_durable(&self, offset: u64, data: &[u8]) -> Result<(), BlockError> {
+        writing()?.write_durable(&self.disk, offset, data)
     }
 
     fn discard(&self, offset: u64, len: u64) -> Result<(), BlockError> {
-        self.disk.discard_at(offset, len, Discard::Hint).map_err(|error| match error {
-            Error::Unsupported { .. } => BlockError::Unsupported { operation: "discard" },
-            error => write_failed(&error, offset, len),
-        })
+        writing()?.discard(&self.disk, offset, len)
     }
 
     fn is_read_only(&self) -> bool {
@@ -121,14 +91,5 @@ impl BlockWrite for Device {
 
     fn generation(&self) -> u64 {
         self.disk.stats().connections
-    }
-}
-
-impl Device {
-    /// Waits for a write that was submitted.
-    fn finish(&self, batch: &mut [Extent], (index, token): (usize, Token)) {
-        let Some(extent) = batch.get_mut(index) else { return };
-        let ended = self.disk.wait(token).and_then(|completion| completion.result);
-        extent.result = ended.map_err(|error| write_failed(&error, extent.offset, 0));
     }
 }

@@ -83,7 +83,7 @@ pub fn open_ramdisk(kind: &str) -> core::result::Result<Arc<dyn FileSystem>, Str
 
 /// The file system of a disk, of type `auto` or `ext4`. It is read through the cache of the disk, and not written.
 pub fn open_disk(device: &str, kind: &str) -> core::result::Result<Arc<dyn FileSystem>, String> {
-    let open = || block::cached(device).map_err(|error| error.to_string());
+    let open = || block::read_cached(device).map_err(|error| error.to_string());
     let mounted: fs::Result<Arc<dyn FileSystem>> = match kind {
         "auto" => fs::mount_cached(open()?, archive_bytes()),
         "ext4" => Ext4::mount_cached(open()?).map(|system| Arc::new(system) as Arc<dyn FileSystem>),
