@@ -19,7 +19,7 @@
 //! | [`io`] | `io` | `Read` and `Write` |
 //! | [`process`] | `process` | exit codes, and what becomes of them |
 //! | [`shutdown`] | | `xl shutdown` and `xl reboot`, for applications that want to finish something |
-//! | [`block`], [`store`], [`stats`] | | disks, XenStore, and what the guest has used so far |
+//! | [`block`], [`store`], [`stats`] | | disks (whole ones as files, written through a page cache), XenStore, and what the guest has used so far |
 //!
 //! What an application does not use is not linked: `hello` has no network.
 #![no_std]

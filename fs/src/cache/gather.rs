@@ -34,6 +34,17 @@ impl State {
         self.epoch - 1
     }
 
+    /// Whether the device is the one that there was. Another one may not have what was written and not flushed, which becomes dirty
+    /// again; and what it has may be other than what is here.
+    pub(super) fn meet(&mut self, generation: u64) -> bool {
+        if self.generation.replace(generation).is_none_or(|before| before == generation) {
+            return true;
+        }
+        self.lines.write_again();
+        self.forget();
+        false
+    }
+
     /// Whether something of this order or before is not on stable storage.
     pub(super) fn is_behind(&self, order: u64) -> bool {
         let lowest = self.lines.lowest_order().into_iter().chain(self.open_order).min();

@@ -190,6 +190,16 @@ impl Lines {
         freed
     }
 
+    /// Drops all clean lines.
+    pub fn forget(&mut self) {
+        for slot in (0..self.all.len()).rev() {
+            let clean = self.all.get(slot).filter(|line| line.is_clean()).map(|line| line.number);
+            if let Some(number) = clean {
+                drop(self.remove(number));
+            }
+        }
+    }
+
     /// Takes a line out, whatever it is, and gives its page.
     pub fn remove(&mut self, number: u64) -> Option<Box<dyn Page>> {
         let slot = self.index.remove(&number)?;

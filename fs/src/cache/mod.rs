@@ -131,8 +131,8 @@ struct State {
     synced: u64,
     /// The order of what the device was given since it was last flushed.
     open_order: Option<u64>,
-    /// The device's, when it was last flushed.
-    generation: u64,
+    /// The device's, when it was last changed or flushed.
+    generation: Option<u64>,
     /// The epoch that ended at the last [`Cache::tend`].
     tended: u64,
     /// Where [`Cache::tend`] and writers that must write back go on.
@@ -149,6 +149,11 @@ impl State {
     fn line_len(&self, number: u64) -> usize {
         let start = number.saturating_mul(LINE as u64);
         self.size.saturating_sub(start).min(LINE as u64) as usize
+    }
+
+    fn forget(&mut self) {
+        self.outdate(0, u64::MAX);
+        self.lines.forget();
     }
 
     /// The content of these lines changes: what is being read of them is old.
@@ -200,7 +205,7 @@ impl<D: BlockRead> Cache<D> {
             order: 0,
             synced: 0,
             open_order: None,
-            generation: 0,
+            generation: None,
             tended: 0,
             elevator: 0,
             is_tended: false,
@@ -237,6 +242,13 @@ impl<D: BlockRead> Cache<D> {
     /// whoever needs memory now.
     pub fn shrink(&self, bytes: usize) -> usize {
         self.state.try_lock().map_or(0, |mut state| state.lines.shrink(bytes.div_ceil(LINE)) * LINE)
+    }
+}
+
+impl<D: BlockRead> Cache<D> {
+    /// Drops all that is clean, for a device whose content has changed, or is another's. What is being read is not kept either.
+    pub fn forget(&self) {
+        self.state.lock().forget();
     }
 }
 

@@ -248,12 +248,9 @@ impl<D: BlockWrite> Cache<D> {
     fn is_same_device(&self) -> bool {
         let generation = self.device.generation();
         let mut state = self.state.lock();
-        let is_same = state.generation == generation || state.lines.is_all_flushed();
-        state.generation = generation;
-        if !is_same {
-            state.lines.write_again();
-        }
-        is_same
+        let had_all = state.lines.is_all_flushed();
+        let is_same = state.meet(generation);
+        is_same || had_all
     }
 
     /// Before the device is changed: it is this one that has to keep it until the flush.
@@ -261,7 +258,7 @@ impl<D: BlockWrite> Cache<D> {
         let generation = self.device.generation();
         let mut state = self.state.lock();
         if state.lines.is_all_flushed() {
-            state.generation = generation;
+            state.meet(generation);
         }
     }
 

@@ -91,6 +91,29 @@ fn what_a_back_end_took_along_is_written_to_the_next_before_sync_returns() {
 }
 
 #[test]
+fn what_another_back_end_has_is_read_from_it() {
+    let disk = FakeDisk::new(1 << 20);
+    let (cache, _) = cache(&disk, 64);
+    let read = |at: u64| {
+        let mut byte = [9];
+        crate::BlockRead::read(&*cache, at, &mut byte).unwrap();
+        byte[0]
+    };
+    assert_eq!(read(0), 0);
+    cache.write(8192, &[2; 4096]).unwrap();
+    cache.sync().unwrap();
+    disk.come_back();
+    // By itself, and not through this cache.
+    crate::BlockWrite::write(&*disk, 0, &[5; 512]).unwrap();
+    assert_eq!(read(0), 0, "it is not known yet");
+    cache.sync().unwrap();
+    assert_eq!((read(0), read(8192)), (5, 2));
+    crate::BlockWrite::write(&*disk, 0, &[6; 512]).unwrap();
+    cache.forget();
+    assert_eq!(read(0), 6);
+}
+
+#[test]
 fn a_disk_that_fails_for_good_fails_writers_and_keeps_to_the_budget() {
     let disk = FakeDisk::new(4 << 20);
     let (cache, _) = cache(&disk, 16);

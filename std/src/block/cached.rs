@@ -40,6 +40,22 @@ pub(crate) fn read_cached(name: &str) -> Result<Arc<DiskCache>, OpenError> {
     Ok(cache)
 }
 
+/// A disk has another back end: what it holds may have changed.
+pub(super) fn came_back(name: &str) {
+    let cache = CACHED.lock().get(name).cloned();
+    if let Some(cache) = cache {
+        cache.forget();
+    }
+}
+
+/// A disk has gone: so does its cache, if nobody has it and nothing is left to write should it come back.
+pub(super) fn give_up(name: &str) -> Option<Arc<DiskCache>> {
+    let mut caches = CACHED.lock();
+    let is_needed =
+        caches.get(name).is_some_and(|cache| Arc::strong_count(cache) > 1 || cache.usage().dirty > 0);
+    if is_needed { None } else { caches.remove(name) }
+}
+
 /// A sixteenth of the free memory, within reason.
 fn budget_bytes() -> usize {
     (minios::memory::usage().free * 4096 / 16).clamp(64 << 10, 64 << 20)
@@ -67,6 +83,10 @@ pub fn shrink(bytes: usize) -> usize {
         if freed < bytes {
             freed += cache.shrink(bytes - freed);
         }
+    }
+    if freed < bytes {
+        // What is dirty can be had the next time.
+        caches.values().for_each(|cache| cache.hurry());
     }
     freed
 }

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use spin::Once;
 use xenstore::News;
 
-use super::{Disk, OPEN, Presence};
+use super::{Disk, OPEN, Presence, cached};
 use crate::hotplug::{self, Follower, Workers};
 use crate::store::{self, Device as _, DeviceError, State, XenbusDevice};
 
@@ -96,10 +96,12 @@ fn attend(id: u32) {
     disk.attend();
     if disk.stats().connections != connections {
         log::info!("{name}: connected again");
+        cached::came_back(&name);
     }
     if !matches!(state(id), Err(DeviceError::Missing { .. })) {
         return;
     }
+    drop(cached::give_up(&name));
     let mut open = OPEN.lock();
     // The table's and this one.
     if Arc::strong_count(&disk) <= 2 {

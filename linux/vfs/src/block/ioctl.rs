@@ -54,7 +54,7 @@ impl BlockDeviceFile {
             }
             BLKFLSBUF => {
                 cache.write_out().map_err(errno)?;
-                cache.shrink(usize::MAX);
+                cache.forget();
             }
             BLKDISCARD => {
                 let (start, len) = self.range(argument, memory)?;
