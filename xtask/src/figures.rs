@@ -62,8 +62,8 @@ const fn at_most(figure: &'static str, value: f64, weight: Weight) -> Target {
 const TARGETS: &[Target] = &[
     at_most("hello-image", 64.0, Weight::Gate),
     at_most("hello-memory", 4.0, Weight::Gate),
-    // 300 KB were to be reached, and were until TCP became our own and the drivers took all features: some 350 KB.
-    at_most("httpd-image", 380.0, Weight::Gate),
+    // 300 KB were to be reached, and were until TCP became our own and the drivers took all features: some 350 KB; devices that come and go and the page cache take 30 more.
+    at_most("httpd-image", 395.0, Weight::Gate),
     at_most("httpd-memory", 8.0, Weight::Gate),
     at_most("router-image", 240.0, Weight::Gate),
     at_most("httpd-entry-to-main", 5.0, Weight::Goal),
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn size_and_memory_are_gates_and_times_are_not() {
         let figures = [
-            Figure::new("httpd-image", 381.0, "KB"),
+            Figure::new("httpd-image", 396.0, "KB"),
             Figure::new("hello-memory", 4.0, "MiB"),
             Figure::new("httpd-first-200", 9000.0, "ms"),
             Figure::new("unknown", 1.0, ""),
