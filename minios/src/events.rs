@@ -310,6 +310,12 @@ pub fn count() -> u64 {
     EVENTS.load(Ordering::Relaxed)
 }
 
+/// Ports that are open.
+pub fn open_count() -> usize {
+    let ports = PORTS.lock();
+    ports.open.len() + ports.muted
+}
+
 /// Sleeps until an event is pending on an open port, or until the deadline.
 pub(crate) fn idle(deadline_ns: Option<u64>) {
     let ports = PORTS.lock();

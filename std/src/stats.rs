@@ -17,6 +17,10 @@ pub struct Stats {
     pub free_pages: usize,
     /// Grants in use.
     pub grants: u32,
+    /// Grants lost because a back end did not let go.
+    pub quarantined: u32,
+    /// Event channels open.
+    pub ports: usize,
     /// Nanoseconds from Xen's entry to `main`.
     pub entry_to_main_ns: u64,
 }
@@ -24,13 +28,16 @@ pub struct Stats {
 /// Takes the counts.
 pub fn now() -> Stats {
     let memory = minios::memory::usage();
+    let grants = minios::grants::usage();
     Stats {
         cpu_ns: minios::hypercall::runstate().map_or(0, |time| time[0]),
         hypercalls: minios::hypercall::count(),
         events: minios::events::count(),
         pages: memory.total,
         free_pages: memory.free,
-        grants: minios::grants::usage().used,
+        grants: grants.used,
+        quarantined: grants.quarantined,
+        ports: minios::events::open_count(),
         entry_to_main_ns: minios::boot::entry_to_main_ns(),
     }
 }
@@ -39,13 +46,15 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cpu_us={} hypercalls={} events={} pages={} free_pages={} grants={} entry_to_main_us={}",
+            "cpu_us={} hypercalls={} events={} pages={} free_pages={} grants={} quarantined={} ports={} entry_to_main_us={}",
             self.cpu_ns / 1000,
             self.hypercalls,
             self.events,
             self.pages,
             self.free_pages,
             self.grants,
+            self.quarantined,
+            self.ports,
             self.entry_to_main_ns / 1000
         )
     }

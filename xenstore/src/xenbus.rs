@@ -208,6 +208,8 @@ impl<P: Platform, M: SharedMemory> Device for XenbusDevice<P, M> {
         for key in keys {
             let path = format!("{}/{key}", self.path);
             match self.store.remove(&path) {
+                // Once the toolstack has removed the device, there is nothing here that is ours.
+                Err(Error::Refused(Errno::Acces)) => {}
                 Err(error) if !error.is_missing() => return Err(store_error(&path, error)),
                 _ => {}
             }

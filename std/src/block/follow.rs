@@ -58,7 +58,9 @@ fn is_to_be_attended(id: u32, name: &str) -> bool {
     match (disk, state(id)) {
         // One that nobody has opened: the toolstack would wait for an answer.
         (None, Ok((State::Closing, device))) => {
-            if let Err(error) = device.publish(&[], State::Closed) {
+            if let Err(error) = device.publish(&[], State::Closed)
+                && !matches!(state(id), Err(DeviceError::Missing { .. }))
+            {
                 log::warn!("{name}: {error}");
             }
             false

@@ -34,6 +34,8 @@ static WORKERS: Workers = Workers::new(64 * 1024, |id| {
     }
 });
 
+/// Where there is no key that says otherwise.
+const DEFAULT_MTU: usize = 1500;
 /// How long to leave a back end alone that can not be connected again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -96,7 +98,7 @@ impl Network {
             }
             Err(DeviceError::Missing { .. }) => true,
             Err(error) => {
-                log::warn!("{}: {error}", interface_name(id));
+                complain(id, &error);
                 false
             }
         }
@@ -105,12 +107,18 @@ impl Network {
     /// The `mtu` key if it has changed. Whoever changes the MTU, a hotplug script for instance, changes the key that is on this side.
     /// Tells of the carrier by the way.
     fn another_mtu(&self, id: u32, device: &XenbusDevice) -> Option<Option<String>> {
-        self.interface(id)?;
+        let interface = self.interface(id)?;
         let (carrier, mtu) = (device.backend_number("carrier", 1).ok()? != 0, device.read("mtu").ok()?);
+        // A hotplug script that only says what was taken for granted changes nothing.
+        let applied = self.stack.lock().device_mut(interface).map(|device| device.mtu());
+        let is_applied = mtu.as_ref().map_or(Some(DEFAULT_MTU), |mtu| mtu.trim().parse().ok()) == applied;
         self.with_vif(id, |vif| {
             if core::mem::replace(&mut vif.carrier, carrier) != carrier {
                 let what = if carrier { "there is a carrier" } else { "there is no carrier" };
                 log::info!("{}: {what}", interface_name(id));
+            }
+            if is_applied {
+                vif.mtu.clone_from(&mtu);
             }
             (vif.mtu != mtu).then_some(mtu)
         })
@@ -134,7 +142,7 @@ impl Network {
                 }
                 Ok((Step::Close, device)) => {
                     if let Err(error) = device.publish(&[], State::Closed) {
-                        log::warn!("{name}: {error}");
+                        complain(id, &error);
                     }
                     return;
                 }
@@ -147,7 +155,7 @@ impl Network {
                     self.vifs.lock().retain(|vif| vif.id != id);
                     return;
                 }
-                Err(error) => return log::warn!("{name}: {error}"),
+                Err(error) => return complain(id, &error),
             }
         }
     }
@@ -210,7 +218,7 @@ impl Network {
         if let Some(mut front) = self.take_out(id)
             && let Err(error) = front.backend_changed(state)
         {
-            log::warn!("{name}: {error}");
+            complain(id, &error);
         }
     }
 
@@ -256,6 +264,15 @@ impl Network {
         }
         self.kick();
     }
+}
+
+/// Tells of an error; one about a device that is gone by now is nothing unusual, for the toolstack does not wait until this side is done.
+fn complain(id: u32, error: &dyn core::fmt::Display) {
+    let level = match store::store().map(|store| XenbusDevice::new(store, "vif", id)) {
+        Some(Err(DeviceError::Missing { .. })) => log::Level::Debug,
+        _ => log::Level::Warn,
+    };
+    log::log!(level, "{}: {error}", interface_name(id));
 }
 
 /// Whether the toolstack wants the device to go, or has removed it.
