@@ -147,6 +147,25 @@ def random_bursts_are_verified_through_every_way_that_the_back_end_offers():
         os.remove(image)
 
 
+@test(timeout=90)
+def a_disk_that_is_written_through_the_page_cache_is_whole_though_it_is_detached_meanwhile():
+    image = random_disk("cached.img", 6)
+    try:
+        with Guest("blktest", disks((image, "xvda", "w")), cmdline="-- xvda 6 cached") as guest:
+            guest.expect("is written through the cache")
+            output("xl", "block-detach", guest.name, "xvda")
+            output("xl", "block-attach", guest.name, f"format=raw,vdev=xvda,access=rw,target={image}")
+            console = guest.ended("poweroff", 60)
+            check("5 MiB written through the cache" in console and "SUCCESS" in console, "it is not written")
+            check("connections: 2" in console, "it was not connected twice")
+            check("lost_bytes: 0" in console, "something was given up")
+            guest.never_said("PANIC", "CRASH", "WARN", "ERROR")
+        # The last MiB was dirty at the end of the guest.
+        same_as_pattern(image, 6)
+    finally:
+        os.remove(image)
+
+
 @test(timeout=180)
 def a_disk_that_is_detached_and_attached_while_it_is_written_goes_on():
     image = random_disk("detached.img")

@@ -1,5 +1,6 @@
 //! Writes a disk, flushes, reads it back and verifies it. Arguments: disk (xvda), MiB (64), `verify` to only read, or
-//! `random` for random bursts ([`random::run`]), `speed` for rates ([`speed::run`]), or `grow` and MiB to wait for a disk that grows.
+//! `random` for random bursts ([`random::run`]), `speed` for rates ([`speed::run`]), `cached` to go through the page cache
+//! ([`cached::run`]), or `grow` and MiB to wait for a disk that grows.
 //!
 //! Each 64-bit word holds its own byte offset times a constant, plus a seed: `testbed` computes the same in dom0.
 #![no_std]
@@ -7,6 +8,7 @@
 
 extern crate alloc;
 
+mod cached;
 mod random;
 mod speed;
 
@@ -31,6 +33,10 @@ fn main() -> Result<(), String> {
     let mode = arguments.next();
     if mode == Some("random") {
         random::run(name, mib << 20, arguments)?;
+        return end(name);
+    }
+    if mode == Some("cached") {
+        cached::run(name, mib << 20)?;
         return end(name);
     }
     if mode == Some("speed") {

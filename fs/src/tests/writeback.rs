@@ -259,4 +259,5 @@ fn a_read_only_disk_refuses_writes() {
     assert_eq!(cache.write_direct(0, &[1; 512], false), Err(BlockError::ReadOnly));
     assert_eq!(cache.discard(0, 512), Err(BlockError::ReadOnly));
     assert_eq!(cache.sync(), Ok(()));
+    assert_eq!(disk.asked(), []);
 }
