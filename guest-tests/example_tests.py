@@ -7,7 +7,7 @@ import socket
 from harness import HOST, Guest, check, equal, host_file, output, store_list, vif, vifs, wait_until
 from suite import test
 
-EXAMPLES = ["hello", "echo", "httpd", "router", "blktest", "xenstore-ls", "crash"]
+EXAMPLES = ["hello", "echo", "httpd", "router", "blktest", "nettest", "xenstore-ls", "crash"]
 
 
 @test()
