@@ -231,7 +231,7 @@ impl<P: Platform, D: Device> BlkFront<P, D> {
         self.told(self.device.publish(&[], State::Closed))?;
         let went = went.and_then(|_| {
             // A back end whose device stays may go on to wait for the next front end.
-            let gone = [State::Closed, State::Unknown, State::InitWait];
+            let gone = [State::Closed, State::Unknown, State::Initialising, State::InitWait];
             self.wait_patiently(&gone, "Closed of the back end", deadline)
         });
         let keys = terms.untrue_after();

@@ -180,6 +180,8 @@ impl<P: Platform, D: Device> NetFront<P, D> {
     pub fn backend_changed(&mut self, state: State) -> Result<Link, NetError> {
         if state == State::Closing {
             self.shut(self.platform.now_ns().saturating_add(self.config.timeout_ns))?;
+        } else if self.is_anew()? {
+            self.disconnect();
         } else if matches!(state, State::Closed | State::Unknown) && self.queues.is_some() {
             if self.error.is_none() {
                 self.device.publish(&[], State::Closing)?;
@@ -193,6 +195,12 @@ impl<P: Platform, D: Device> NetFront<P, D> {
             (None, Some(_)) => Link::Up,
             (None, None) => Link::Closed,
         })
+    }
+
+    /// Whether the toolstack has made another device in the place of this one, of which this side has said nothing yet.
+    fn is_anew(&self) -> Result<bool, DeviceError> {
+        let state = self.device.read("state")?;
+        Ok(self.queues.is_some() && state.is_some_and(|state| state.trim() == "1"))
     }
 
     /// Gives up the connection if there is one, and waits for the back end to offer a new one. Frames not sent yet are
@@ -321,20 +329,26 @@ impl<P: Platform, D: Device> NetFront<P, D> {
         if self.queues.is_none() {
             return Ok(());
         }
-        let closed = if self.device.backend_state()? == State::Closing {
-            // It lets go of our pages when it sees us close, and only `Closed` tells that it has.
+        if self.device.backend_state()? == State::Closing {
+            // It lets go of our pages when it sees us close, and only `Closed` tells that it has. After that nothing more is said:
+            // a toolstack that is fast has made another device by then, in the same place.
             let told = self.device.publish(&[], State::Closed).map_err(NetError::from);
-            told.and_then(|()| {
-                self.poll_backend(&[State::Closed, State::Unknown], "back end in Closed", deadline)
-            })
-        } else {
-            let state = if self.error.is_some() { State::Closed } else { State::Closing };
-            let wanted = [State::Closing, State::Closed, State::Unknown];
-            let told = self.device.publish(&[], state);
-            told.and_then(|()| self.device.wait_backend(&wanted, "back end in Closing", Some(deadline)))
-                .map(drop)
-                .map_err(NetError::from)
-        };
+            let closed = told.and_then(|()| {
+                // The last two are the next device's.
+                let wanted = [State::Closed, State::Unknown, State::Initialising, State::InitWait];
+                self.poll_backend(&wanted, "back end in Closed", deadline)
+            });
+            self.disconnect();
+            self.retract()?;
+            return closed;
+        }
+        let state = if self.error.is_some() { State::Closed } else { State::Closing };
+        let wanted = [State::Closing, State::Closed, State::Unknown];
+        let told = self.device.publish(&[], state);
+        let closed = told
+            .and_then(|()| self.device.wait_backend(&wanted, "back end in Closing", Some(deadline)))
+            .map(drop)
+            .map_err(NetError::from);
         self.disconnect();
         self.retract()?;
         self.device.publish(&[], State::Closed)?;

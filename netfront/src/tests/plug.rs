@@ -65,6 +65,36 @@ fn a_device_that_was_made_anew_is_left_alone_by_the_old_driver() {
 }
 
 #[test]
+fn a_toolstack_that_is_faster_than_this_side_finds_its_new_device_untouched() {
+    let world = World::new();
+    let (mut front, _back) = connected(&world, config());
+    let device = front.device().clone();
+    // It removes the device as soon as the back end has let go, and makes the next one at once.
+    let toolstack = device.clone();
+    world.add_peer(move |_| {
+        let is_removed = toolstack.front_state() == State::Closed
+            && xen::xenbus::Device::backend_state(&toolstack) == Ok(State::Closed);
+        if is_removed {
+            attach(&toolstack);
+        }
+        if is_removed { xen::fake::Progress::Made } else { xen::fake::Progress::None }
+    });
+    device.set_back("online", "0");
+    device.set_back_state(State::Closing);
+    assert_eq!(front.backend_changed(State::Closing), Ok(Link::Closed));
+    world.run_peers();
+    assert_eq!(device.front_state(), State::Initialising);
+    assert_eq!(resources(&world), (0, 0, 0));
+    // It saw nothing of that before.
+    let (mut front, back) = connected(&world, config());
+    let device = front.device().clone();
+    back.leave(State::Closed);
+    attach(&device);
+    assert_eq!(front.backend_changed(State::Closed), Ok(Link::Closed));
+    assert_eq!((device.front_state(), resources(&world)), (State::Initialising, (0, 0, 0)));
+}
+
+#[test]
 fn a_key_that_makes_no_sense_is_named_given_up_and_the_next_device_connects() {
     let table: [(&str, Option<&str>, bool, &str); 12] = [
         ("mac", None, false, "mac"),
