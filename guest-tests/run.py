@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 import suite  # noqa: E402
 
-GROUPS = ["example_tests", "http_tests", "net_tests", "tcp_tests", "router_tests", "disk_tests", "life_tests", "crash_tests", "bad_input_tests",
+GROUPS = ["example_tests", "http_tests", "net_tests", "tcp_tests", "router_tests", "disk_tests", "hotplug_tests", "life_tests", "crash_tests", "bad_input_tests",
           "linux_tests", "console_tests", "figures"]
 
 
