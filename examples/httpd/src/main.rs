@@ -24,7 +24,7 @@ minios_std::main!(main);
 
 type Site = VfsSite<&'static fs::Vfs>;
 
-/// What a connection may need besides its send buffer: receive buffer, stack, request and response.
+/// What a connection may need besides its queues: stack, request and response.
 const CONNECTION_BYTES: usize = 32 * 1024;
 const STACK_LEN: usize = 16 * 1024;
 const BACKLOG: usize = 256;
@@ -54,8 +54,7 @@ fn main() -> Result<(), String> {
     let site: Arc<Site> = Arc::new(VfsSite::new(tree, root));
 
     network.join().map_err(|error| error.to_string())?;
-    let send_buffer = send_buffer();
-    let options = TcpOptions { rx_buffer: 4 << 10, tx_buffer: send_buffer, ..TcpOptions::default() };
+    let options = TcpOptions { rx_buffer: 4 << 10, tx_buffer: send_buffer(), ..TcpOptions::default() };
     let listener = TcpListener::bind_with(PORT, BACKLOG, options).map_err(|error| error.to_string())?;
     match net::wait_configured(Some(Duration::from_secs(10))) {
         Ok(interface) => println!("httpd: serving {root} on port {PORT} of {:?}", interface.addresses),
@@ -64,7 +63,7 @@ fn main() -> Result<(), String> {
     println!("httpd: {}", stats::now());
 
     let server = Arc::new(Server::default());
-    let (theirs, limit) = (server.clone(), connection_limit(send_buffer));
+    let (theirs, limit) = (server.clone(), connection_limit());
     log::info!("up to {limit} connections at once");
     let acceptor = thread::Builder::new("accept").stack_len(STACK_LEN);
     acceptor.spawn(move || accept(&listener, &site, &theirs, limit)).map_err(|error| error.to_string())?;
@@ -84,15 +83,15 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// Bytes that a connection may have on the way: the more memory, the more, since it bounds how fast a file is sent.
+/// Bytes that a connection may have on the way: the more memory, the more, since it bounds how fast a file is sent. All queues
+/// together take no more than the half of the memory that the network has for them; they grow only while there is plenty.
 fn send_buffer() -> usize {
-    let share = (stats::now().free_pages * 4096 / 400).clamp(32 << 10, 64 << 10);
-    1 << share.ilog2()
+    (stats::now().free_pages * 4096 / 16).clamp(32 << 10, 512 << 10)
 }
 
-/// As many as three quarters of the memory that is free now can hold.
-fn connection_limit(send_buffer: usize) -> usize {
-    (stats::now().free_pages * 4096 / 4 * 3 / (CONNECTION_BYTES + send_buffer)).max(4)
+/// As many as the other half of the memory that is free now can hold.
+fn connection_limit() -> usize {
+    (stats::now().free_pages * 4096 / 2 / CONNECTION_BYTES).max(4)
 }
 
 /// Accepts for ever; at the limit, new connections wait in the backlog.
