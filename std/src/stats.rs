@@ -46,7 +46,7 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "cpu_us={} hypercalls={} events={} pages={} free_pages={} grants={} quarantined={} ports={} entry_to_main_us={}",
+            "cpu_us={} hypercalls={} events={} pages={} free_pages={} grants={} lost_grants={} ports={} entry_to_main_us={}",
             self.cpu_ns / 1000,
             self.hypercalls,
             self.events,
