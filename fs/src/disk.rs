@@ -47,6 +47,9 @@ impl BlockFile {
     /// Reads at an offset. Short only at the end of the disk.
     pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, BlockError> {
         let len = self.within(offset, buf.len());
+        if len == 0 {
+            return Ok(0);
+        }
         self.cache.read(offset, buf.get_mut(..len).unwrap_or_default())?;
         Ok(len)
     }
@@ -54,6 +57,9 @@ impl BlockFile {
     /// As [`BlockFile::read_at`], around the cache.
     pub fn read_direct_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, BlockError> {
         let len = self.within(offset, buf.len());
+        if len == 0 {
+            return Ok(0);
+        }
         self.cache.read_direct(offset, buf.get_mut(..len).unwrap_or_default())?;
         Ok(len)
     }
@@ -61,6 +67,9 @@ impl BlockFile {
     /// Writes at an offset, into the cache. Short only at the end of the disk.
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<usize, BlockError> {
         let len = self.within(offset, data.len());
+        if len == 0 {
+            return Ok(0);
+        }
         self.cache.write(offset, data.get(..len).unwrap_or_default())?;
         Ok(len)
     }
@@ -68,6 +77,9 @@ impl BlockFile {
     /// Writes whole sectors around the cache.
     pub fn write_direct_at(&self, offset: u64, data: &[u8]) -> Result<usize, BlockError> {
         let len = self.within(offset, data.len());
+        if len == 0 {
+            return Ok(0);
+        }
         self.cache.write_direct(offset, data.get(..len).unwrap_or_default(), false)?;
         Ok(len)
     }

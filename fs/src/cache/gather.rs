@@ -94,7 +94,11 @@ impl State {
                 {
                     run.count += 1;
                 }
-                _ => runs.push(Run { first: line.number, count: 1 }),
+                _ => match (runs.try_reserve(1), runs.is_empty()) {
+                    (Ok(()), _) => runs.push(Run { first: line.number, count: 1 }),
+                    (Err(_), true) => return Err(BlockError::OutOfMemory { len: size_of::<Run>() }),
+                    (Err(_), false) => break,
+                },
             }
             bytes += LINE;
             if bytes + LINE > most {
@@ -102,6 +106,9 @@ impl State {
             }
         }
         let mut extents = Vec::new();
+        if extents.try_reserve_exact(runs.len()).is_err() {
+            runs.truncate(1);
+        }
         for index in 0..runs.len() {
             let Some(run) = runs.get(index) else { break };
             match self.copy_out(run) {

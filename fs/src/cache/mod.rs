@@ -20,7 +20,12 @@
 //! **Errors.** A line that could not be written stays dirty and is tried again, [`Options::tries`] times in all; then it is dropped, for
 //! otherwise a bad sector would hold memory for ever and what lies behind a barrier would never be written. Each failure is told to
 //! every [`Watermark`] once. Where a flush fails, what was written since the last good one is dirty again as far as it is still here:
-//! a later success says that it is stored, not only that nothing failed since.
+//! a later success says that it is stored, not only that nothing failed since. The same where a back end goes and another comes
+//! ([`crate::BlockWrite::generation`]); lines that were written and then evicted before the flush cannot be written again, which
+//! matters with a back end that itself loses what it has answered.
+//!
+//! **Memory.** Never more lines than the budget. At most half of them are dirty, for a writer of more writes back itself; what is dirty
+//! is never dropped. Where the host has little memory ([`Host::may_grow`]) lines are used again instead of new ones.
 
 mod errors;
 mod gather;

@@ -155,8 +155,9 @@ impl<D: BlockWrite> Cache<D> {
         state.open_order = Some(state.order);
         let (first, end) = lines_of(offset, data.len() as u64);
         state.outdate(first, end);
-        let numbers: alloc::vec::Vec<u64> = state.lines.numbers_in(first, end).collect();
-        for number in numbers {
+        let mut next = first;
+        while let Some(number) = state.lines.first_in(next, end) {
+            next = number + 1;
             if written.is_err() {
                 // Nobody knows what the device has now.
                 if state.lines.get(number).is_some_and(|line| line.is_clean()) {
@@ -182,8 +183,9 @@ impl<D: BlockWrite> Cache<D> {
         let (first, end) = lines_of(offset, len);
         state.outdate(first, end);
         let size = state.size;
-        let numbers: alloc::vec::Vec<u64> = state.lines.numbers_in(first, end).collect();
-        for number in numbers {
+        let mut next = first;
+        while let Some(number) = state.lines.first_in(next, end) {
+            next = number + 1;
             let start = number * LINE as u64;
             let is_whole = start >= offset && (start + LINE as u64).min(size) <= offset + len;
             let is_clean = state.lines.get(number).is_some_and(|line| line.is_clean());
@@ -211,8 +213,9 @@ impl<D: BlockWrite> Cache<D> {
         let mut state = self.state.lock();
         let state = &mut *state;
         state.outdate(edge, u64::MAX);
-        let numbers: alloc::vec::Vec<u64> = state.lines.numbers_in(edge, u64::MAX).collect();
-        for number in numbers {
+        let mut next = edge;
+        while let Some(number) = state.lines.first_in(next, u64::MAX) {
+            next = number + 1;
             state.resize_line(number, size);
         }
         state.size = size;

@@ -216,10 +216,10 @@ fn run(seed: u64, lines: usize, steps: usize) -> u64 {
 fn after_a_cut_at_any_moment_what_was_acknowledged_is_there_and_nothing_of_behind_a_barrier_without_what_is_in_front()
  {
     let mut cuts = 0;
-    for seed in 1..=4 {
+    for seed in 1..=3 {
         for lines in [8, 24, 64] {
             cuts += run(seed, lines, 150);
         }
     }
-    assert!(cuts > 2000, "{cuts}");
+    assert!(cuts > 1500, "{cuts}");
 }

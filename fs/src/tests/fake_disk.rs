@@ -199,6 +199,7 @@ pub(super) struct Threads {
     count: Mutex<u32>,
     moved: Condvar,
     pub is_scarce: AtomicBool,
+    pub waiting: AtomicU32,
     pub soon: AtomicU32,
     pub now: AtomicU32,
 }
@@ -209,7 +210,9 @@ impl Host for Threads {
     }
 
     fn wait(&self, seen: u32) {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         drop(self.moved.wait_while(self.count.lock().unwrap(), |count| *count == seen).unwrap());
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn wake(&self) {

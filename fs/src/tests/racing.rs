@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::Noise;
-use super::fake_disk::{FakeDisk, cache};
+use super::fake_disk::{Asked, FakeDisk, cache};
 use crate::{BlockRead, Tended};
 
 const WRITERS: usize = 4;
@@ -76,4 +76,37 @@ fn writers_of_the_same_lines_lose_nothing_of_each_other_and_sync_tells_each_the_
     is_over.store(true, Ordering::Relaxed);
     others.join().unwrap();
     while cache.tend() == Tended::Dirty {}
+}
+
+#[test]
+fn those_who_wait_for_a_sync_share_the_next_one() {
+    let disk = FakeDisk::new(1 << 20);
+    let (cache, host) = cache(&disk, 64);
+    let threads = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (weak, theirs) = (Arc::downgrade(&cache), threads.clone());
+    let once = AtomicBool::new(false);
+    // While the first one flushes, four others write and want a sync, too.
+    let hook = move |asked: &Asked| {
+        if *asked != Asked::Flush || once.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        for line in 1..5 {
+            let cache = weak.upgrade().unwrap();
+            theirs.lock().unwrap().push(thread::spawn(move || {
+                cache.write(line * 8192, &[line as u8; 4096]).unwrap();
+                cache.sync().unwrap();
+            }));
+        }
+        while host.waiting.load(Ordering::SeqCst) < 4 {
+            thread::yield_now();
+        }
+    };
+    assert!(disk.hook.set(Box::new(hook)).is_ok());
+    cache.write(0, &[9; 4096]).unwrap();
+    cache.sync().unwrap();
+    for thread in std::mem::take(&mut *threads.lock().unwrap()) {
+        thread.join().unwrap();
+    }
+    assert_eq!(disk.asked().iter().filter(|asked| **asked == Asked::Flush).count(), 2);
+    assert_eq!([1, 2, 3, 4].map(|line| disk.stable()[line * 8192]), [1, 2, 3, 4]);
 }

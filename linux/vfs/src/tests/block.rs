@@ -118,6 +118,10 @@ fn the_end_of_a_disk_is_the_end() {
     assert_eq!(write(&file, end - 2, b"text"), Ok(2));
     assert_eq!(write(&file, end, b"text"), Err(Errno::ENOSPC));
     assert_eq!(write(&file, end, b""), Ok(0));
+    assert_eq!(
+        (write(&file, end + 1000, b"text"), read(&file, end + 1000, 4)),
+        (Err(Errno::ENOSPC), Ok(vec![]))
+    );
     assert_eq!(read(&file, end - 3, 100), Ok(b"\x07te".to_vec()));
     assert_eq!(read(&file, end, 100), Ok(vec![]));
     assert_eq!(seek(&file, 0, Whence::End), Ok(end));
