@@ -65,7 +65,8 @@ impl BlockDeviceFile {
                 self.zero(start, len).map_err(errno)?;
             }
             HDIO_GETGEO => memory.write(argument, &self.geometry())?,
-            _ => return Err(Errno::ENOTTY),
+            // As blkfront of Linux says, and not `ENOTTY`.
+            _ => return Err(Errno::EINVAL),
         }
         Ok(0)
     }
