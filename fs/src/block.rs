@@ -57,6 +57,11 @@ pub trait BlockWrite: BlockRead {
         Err(BlockError::Unsupported { operation: "discard" })
     }
 
+    /// Whether it discards at all.
+    fn can_discard(&self) -> bool {
+        false
+    }
+
     /// Whether writes are refused.
     fn is_read_only(&self) -> bool {
         false
@@ -231,6 +236,10 @@ impl<T: BlockWrite + ?Sized> BlockWrite for Arc<T> {
 
     fn discard(&self, offset_bytes: u64, len: u64) -> Result<(), BlockError> {
         (**self).discard(offset_bytes, len)
+    }
+
+    fn can_discard(&self) -> bool {
+        (**self).can_discard()
     }
 
     fn is_read_only(&self) -> bool {

@@ -26,13 +26,15 @@ fn writing() -> Result<&'static dyn Writing, BlockError> {
 pub(super) struct Device {
     disk: Disk,
     is_read_only: bool,
+    can_discard: bool,
     sector_bytes: u32,
 }
 
 impl Device {
     pub(super) fn new(disk: Disk) -> Self {
         let about = disk.disk();
-        Self { disk, is_read_only: about.read_only, sector_bytes: about.sector_size }
+        let (is_read_only, can_discard) = (about.read_only, about.discard.is_some());
+        Self { disk, is_read_only, can_discard, sector_bytes: about.sector_size }
     }
 }
 
@@ -80,6 +82,10 @@ impl BlockWrite for Device {
 
     fn discard(&self, offset: u64, len: u64) -> Result<(), BlockError> {
         writing()?.discard(&self.disk, offset, len)
+    }
+
+    fn can_discard(&self) -> bool {
+        self.can_discard
     }
 
     fn is_read_only(&self) -> bool {

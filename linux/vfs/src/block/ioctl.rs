@@ -57,6 +57,9 @@ impl BlockDeviceFile {
                 cache.forget();
             }
             BLKDISCARD => {
+                if self.can_write && !cache.device().can_discard() {
+                    return Err(Errno::EOPNOTSUPP);
+                }
                 let (start, len) = self.range(argument, memory)?;
                 cache.discard(start, len).map_err(errno)?;
             }

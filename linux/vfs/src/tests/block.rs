@@ -49,6 +49,9 @@ impl BlockWrite for Disk {
         self.discards.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
+    fn can_discard(&self) -> bool {
+        true
+    }
     fn is_read_only(&self) -> bool {
         self.is_read_only.load(Ordering::Relaxed)
     }
