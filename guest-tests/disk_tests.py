@@ -151,8 +151,9 @@ def random_bursts_are_verified_through_every_way_that_the_back_end_offers():
 def a_disk_that_is_written_through_the_page_cache_is_whole_though_it_is_detached_meanwhile():
     image = random_disk("cached.img", 6)
     try:
-        with Guest("blktest", disks((image, "xvda", "w")), cmdline="-- xvda 6 cached") as guest:
-            guest.expect("is written through the cache")
+        with Guest("blktest", disks((image, "xvda", "w")), cmdline="-- xvda 6 cached connections=2") as guest:
+            guest.expect("thread 0 has written half")
+            guest.expect("thread 1 has written half")
             output("xl", "block-detach", guest.name, "xvda")
             output("xl", "block-attach", guest.name, f"format=raw,vdev=xvda,access=rw,target={image}")
             console = guest.ended("poweroff", 60)

@@ -1,9 +1,11 @@
 //! Writes the pattern through the page cache, in pieces that are no sectors, from two threads, and verifies it both ways. The last MiB
-//! is left to the end of the guest.
+//! is left to the end of the guest. With `connections=N` it stops in the middle, with something dirty, until the disk has been connected
+//! so many times.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
+use core::time::Duration;
 
 use minios_std::block::{self, File};
 use minios_std::time::Instant;
@@ -15,13 +17,15 @@ const PIECE: usize = 10_008;
 const SYNCED: u64 = 200;
 
 /// Writes the first `len` bytes of a disk.
-pub fn run(name: &str, len: u64) -> Result<(), String> {
-    println!("blktest: {name} is written through the cache");
+pub fn run(name: &str, len: u64, option: Option<&str>) -> Result<(), String> {
+    let connections =
+        option.and_then(|option| option.strip_prefix("connections=")?.parse().ok()).unwrap_or(1);
     let start = Instant::now();
     let kept = len.saturating_sub(1 << 20);
     let theirs = name.to_string();
-    let other = thread::spawn(move || pieces(&theirs, kept, 1)).map_err(|error| error.to_string())?;
-    pieces(name, kept, 0)?;
+    let other =
+        thread::spawn(move || pieces(&theirs, kept, 1, connections)).map_err(|error| error.to_string())?;
+    pieces(name, kept, 0, connections)?;
     other.join()?;
     let file = File::open(name).map_err(|error| error.to_string())?;
     file.sync().map_err(|error| error.to_string())?;
@@ -41,7 +45,8 @@ pub fn run(name: &str, len: u64) -> Result<(), String> {
 }
 
 /// Every second piece, and looks at one that was written before.
-fn pieces(name: &str, len: u64, first: u64) -> Result<(), String> {
+fn pieces(name: &str, len: u64, first: u64, connections: u64) -> Result<(), String> {
+    let disk = block::open(name).map_err(|error| error.to_string())?;
     let file = File::open(name).map_err(|error| error.to_string())?;
     let (mut piece, mut found) = (vec![0; PIECE], vec![0; PIECE]);
     let place = |number: u64| number * PIECE as u64;
@@ -55,6 +60,12 @@ fn pieces(name: &str, len: u64, first: u64) -> Result<(), String> {
             crate::pattern(place(before), &mut piece);
             if found != piece {
                 return Err(format!("piece {before} is not as it was written"));
+            }
+        }
+        if number / 2 == len / PIECE as u64 / 4 {
+            println!("blktest: thread {first} has written half of its pieces");
+            while disk.stats().connections < connections {
+                thread::sleep(Duration::from_millis(10));
             }
         }
         match number % SYNCED {

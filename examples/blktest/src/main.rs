@@ -36,7 +36,7 @@ fn main() -> Result<(), String> {
         return end(name);
     }
     if mode == Some("cached") {
-        cached::run(name, mib << 20)?;
+        cached::run(name, mib << 20, arguments.next())?;
         return end(name);
     }
     if mode == Some("speed") {
