@@ -6,6 +6,9 @@
 //! | `gateway=` | a list of routers, one v4 and one v6 |
 //! | `dns=` | a list of name servers, in addition to those of DHCP |
 //! | `queues=` | pairs of rings, as far as the back end has them; without it 1, for the one processor |
+//!
+//! A vif that is attached to the running guest has the lowest number that no other has: after `xl network-detach` of the second, the
+//! next is again for `ip1=`.
 
 use alloc::format;
 use alloc::string::String;
