@@ -1,6 +1,6 @@
 //! Block devices: whole disks behind the page cache of the `fs` crate.
 //!
-//! - [`BlockDevice`] is a disk; [`BlockDeviceFile`] one that somebody has open, with `O_DIRECT`, `O_SYNC` and `O_DSYNC`.
+//! - [`register`] makes the disks known; a [`BlockDeviceFile`] is one that somebody has open, with `O_DIRECT`, `O_SYNC` and `O_DSYNC`.
 //! - `fsync` returns after the flush of the disk, and tells each open file description of each error of writing back once.
 //! - What the last one who closes it leaves dirty is written in the background at once, and not flushed.
 //!
