@@ -198,8 +198,8 @@ pub struct TcpOptions {
 impl Default for TcpOptions {
     fn default() -> Self {
         Self {
-            rx_buffer: 256 << 10,
-            tx_buffer: 512 << 10,
+            rx_buffer: 1 << 20,
+            tx_buffer: 1 << 20,
             nodelay: true,
             keepalive_ns: None,
             user_timeout_ns: Some(120_000_000_000),

@@ -332,7 +332,7 @@ fn the_room_to_write_grows_with_the_congestion_window_and_the_window_with_the_re
             seq += 1000;
             desk.connection.recv_slice(desk.now, &mut desk.pool, &mut [0; 2000]);
             desk.connection.opens_window();
-            widest = desk.out().iter().map(|sent| u32::from(sent.window) << 3).max().unwrap_or(0).max(widest);
+            widest = desk.out().iter().map(|sent| u32::from(sent.window) << 5).max().unwrap_or(0).max(widest);
         }
         desk.pass(20);
     }

@@ -20,7 +20,7 @@ fn a_call_is_repeated_with_growing_pauses_until_its_time_is_over() {
     while desk.connection.state() == State::SynSent {
         for sent in desk.out() {
             assert_eq!((sent.control, sent.ack), (TcpControl::Syn, None));
-            assert_eq!((sent.repr.max_seg_size, sent.repr.window_scale), (Some(1000), Some(3)));
+            assert_eq!((sent.repr.max_seg_size, sent.repr.window_scale), (Some(1000), Some(5)));
             assert!(sent.repr.sack_permitted && sent.repr.timestamp.is_some());
             at.push((desk.now - start).secs());
         }
