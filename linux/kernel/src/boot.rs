@@ -42,12 +42,14 @@ fn start() -> Result<(), alloc::string::String> {
     init::start()
 }
 
-/// Frees pages when memory is short: first those that a disk's cache keeps, whose bytes are often in pages of files too.
+/// Frees pages when memory is short: those of files, and then those that the caches of disks keep.
 fn reclaim(wanted: usize) -> usize {
-    let freed = minios_std::block::shrink(wanted.saturating_mul(linux_mm::PAGE_SIZE)) / linux_mm::PAGE_SIZE;
+    let freed = linux_vfs::reclaim::reclaim(wanted);
     match wanted.saturating_sub(freed) {
         0 => freed,
-        more => freed + linux_vfs::reclaim::reclaim(more),
+        more => {
+            freed + minios_std::block::shrink(more.saturating_mul(linux_mm::PAGE_SIZE)) / linux_mm::PAGE_SIZE
+        }
     }
 }
 
