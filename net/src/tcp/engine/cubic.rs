@@ -23,6 +23,14 @@ pub(crate) struct Cubic {
     rounds: (u32, u32, u8),
 }
 
+/// What a reduction changes.
+#[derive(Clone, Copy)]
+pub(crate) struct Saved {
+    window: u32,
+    threshold: u32,
+    plateau: u32,
+}
+
 impl Cubic {
     pub(crate) fn new(mss: u32) -> Self {
         Self {
@@ -100,6 +108,19 @@ impl Cubic {
         let reno = u64::from(acked) * u64::from(mss) * 53 / 100 / window;
         self.reno = self.reno.saturating_add(reno as u32).min(MOST);
         self.window = self.window.max(self.reno);
+    }
+
+    /// What to give to [`Cubic::restore`] if a reduction turns out to have been needless.
+    pub(crate) fn save(&self) -> Saved {
+        Saved { window: self.window, threshold: self.threshold, plateau: self.plateau }
+    }
+
+    /// Undoes a reduction.
+    pub(crate) fn restore(&mut self, saved: Saved) {
+        self.window = self.window.max(saved.window);
+        self.threshold = self.threshold.max(saved.threshold);
+        self.plateau = self.plateau.max(saved.plateau);
+        self.epoch = None;
     }
 
     /// Something was lost.

@@ -86,6 +86,7 @@ impl Connection {
         }
         if !self.is_acceptable(seq, segment.segment_len() as u32) {
             if !is_reset {
+                self.note_twice(seq, segment.payload.len(), self.expected());
                 self.challenge(now, segment.segment_len() > 0);
             }
             if self.state == State::TimeWait && segment.control == TcpControl::Fin {
@@ -163,6 +164,7 @@ impl Connection {
         }
         let mut told = false;
         if self.has_sack && self.syn_acked {
+            self.hear_of_duplicates(ack, segment);
             for (start, end) in segment.sack_ranges.iter().flatten() {
                 told |= self.board.add((Seq(*start), Seq(*end)), self.una.max(ack), self.nxt);
             }
@@ -175,7 +177,7 @@ impl Connection {
                 self.duplicates = self.duplicates.saturating_add(1);
             }
         }
-        self.look_for_loss(told);
+        self.look_for_loss(told, now);
     }
 
     /// Something new is acknowledged.
@@ -200,6 +202,7 @@ impl Connection {
             self.cubic.acknowledged(bytes, mss, now, rtt);
         }
         self.resent_at = None;
+        self.reordering.progress();
         match self.recovery {
             Recovery::None => {
                 self.duplicates = 0;
@@ -263,8 +266,27 @@ impl Connection {
         }
     }
 
-    fn look_for_loss(&mut self, told: bool) {
+    /// The first range may be one that the peer has got twice: what was sent again was not lost then.
+    fn hear_of_duplicates(&mut self, ack: Seq, segment: &TcpRepr<'_>) {
+        let [Some((start, end)), second, _] = segment.sack_ranges else { return };
+        let (start, end) = (Seq(start), Seq(end));
+        let within = second.is_some_and(|(low, high)| Seq(low).le(start) && end.le(Seq(high)));
+        if !(start.lt(end) && (end.le(ack) || within)) {
+            return;
+        }
+        if let Some(before) = self.reordering.duplicate(end - start) {
+            self.cubic.restore(before);
+            if self.recovery == Recovery::Fast {
+                self.recovery = Recovery::None;
+                (self.duplicates, self.force) = (0, false);
+                (self.recover, self.resent, self.lost_to) = (self.una, self.una, self.una);
+            }
+        }
+    }
+
+    pub(super) fn look_for_loss(&mut self, told: bool, now: Instant) {
         if self.flight() == 0 {
+            self.reordering.progress();
             return;
         }
         let mss = self.mss();
@@ -272,7 +294,16 @@ impl Connection {
             let passed = self.board.lost_before(mss).is_some_and(|edge| self.una.lt(edge));
             // The tail was sent again a round trip after all else: what is missing before it is lost.
             let before_tail = self.tail.and_then(|end| self.board.range_to(end));
+            if passed && before_tail.is_none() {
+                let (least, smoothed) = (self.rtt.least(), self.rtt.smoothed());
+                if self.reordering.may_be_late(now, least, smoothed) {
+                    return;
+                }
+            } else if !passed {
+                self.reordering.progress();
+            }
             if passed || before_tail.is_some() || self.duplicates >= DUPLICATES {
+                self.reordering.lost(self.cubic.save());
                 self.recovery = Recovery::Fast;
                 (self.recover, self.resent) = (self.nxt, self.una);
                 self.lost_to = (self.una + mss).min(self.nxt).max(before_tail.unwrap_or(self.una));
@@ -303,6 +334,7 @@ impl Connection {
         }
         let expected = self.expected();
         let before = (expected.beyond(seq) as usize).min(segment.payload.len());
+        self.note_twice(seq, before, expected);
         let (start, mut data) = (seq + before as u32, &segment.payload[before..]);
         let end = start + data.len() as u32;
         let limit = self.peer_fin.map_or(self.edge, |fin| self.edge.min(fin));
@@ -339,6 +371,14 @@ impl Connection {
                 State::FinWait2 => self.enter_time_wait(now),
                 _ => {}
             }
+        }
+    }
+
+    /// Bytes from `seq` on, before `expected`, have come once more.
+    fn note_twice(&mut self, seq: Seq, len: usize, expected: Seq) {
+        let end = (seq + len as u32).min(expected);
+        if self.has_sack && seq.lt(end) {
+            self.came_twice = Some((seq, end));
         }
     }
 

@@ -14,6 +14,7 @@ mod options;
 mod output;
 mod pool;
 mod receive;
+mod reorder;
 mod rtt;
 mod sack;
 mod send;
@@ -33,6 +34,7 @@ pub(crate) use options::Route;
 pub(crate) use output::SegmentOut;
 pub(crate) use pool::{CONNECTION, Pool};
 use receive::ReceiveQueue;
+use reorder::Reordering;
 use rtt::Rtt;
 use sack::Scoreboard;
 use send::SendQueue;
@@ -121,6 +123,7 @@ pub(crate) struct Connection {
     /// What had been sent when the first missing byte was sent again.
     resent_at: Option<Seq>,
     duplicates: u8,
+    reordering: Reordering,
     /// The end of what was on the way when its tail was sent once more (RFC 8985 section 7), and that it is to be.
     tail: Option<Seq>,
     tail_due: bool,
@@ -139,6 +142,8 @@ pub(crate) struct Connection {
     /// Where the peer's FIN is; it counts once all before it is here.
     peer_fin: Option<Seq>,
     fin_received: bool,
+    /// What came once more, to be told to the peer (RFC 2883).
+    came_twice: Option<(Seq, Seq)>,
     /// What the last acknowledgement said.
     acked_to: Seq,
     /// The largest segment seen.
@@ -192,6 +197,7 @@ impl Connection {
             force: false,
             resent_at: None,
             duplicates: 0,
+            reordering: Reordering::default(),
             tail: None,
             tail_due: false,
             timed: None,
@@ -203,6 +209,7 @@ impl Connection {
             scale,
             peer_fin: None,
             fin_received: false,
+            came_twice: None,
             acked_to: start,
             peer_segment: 536,
             tuning: options::Tuning::new(options.rx_buffer, now),

@@ -205,7 +205,7 @@ impl Connection {
         if self.fin_sent() {
             return None;
         }
-        let blocks = if self.has_sack { self.rx.blocks() } else { [None; 3] };
+        let blocks = self.blocks();
         let (mss, most) = self.segment_room(route, blocks.iter().flatten().count());
         let unsent = self.queue_end() - self.nxt;
         let flight = self.flight();
@@ -250,6 +250,18 @@ impl Connection {
         Some(segment)
     }
 
+    /// What the peer is told to have come: twice, and beyond a gap.
+    fn blocks(&self) -> [Option<(u32, u32)>; 3] {
+        if !self.has_sack {
+            return [None; 3];
+        }
+        let blocks = self.rx.blocks();
+        match self.came_twice {
+            Some((start, end)) => [Some((start.0, end.0)), blocks[0], blocks[1]],
+            None => blocks,
+        }
+    }
+
     /// A segment with what every one carries.
     fn segment(&self, kind: Kind, seq: Seq, len: u32, route: &Route, now: Instant) -> SegmentOut {
         let edge = self.next_edge(route);
@@ -267,7 +279,7 @@ impl Connection {
             mss: None,
             scale: None,
             sack: false,
-            blocks: if self.has_sack { self.rx.blocks() } else { [None; 3] },
+            blocks: self.blocks(),
             stamps: stamps.map(|stamps| stamps.option(now)),
             edge: self.expected() + (scaled << self.scale),
         }
@@ -302,6 +314,9 @@ impl Connection {
             return;
         }
         if segment.ack.is_some() {
+            if segment.blocks[0].is_some() {
+                self.came_twice = None;
+            }
             self.ack_due = false;
             self.timers.ack = None;
             self.acked_to = self.expected();
@@ -338,6 +353,7 @@ impl Connection {
                 self.arm_retransmit(now);
             }
             Kind::Again => {
+                self.reordering.resent(segment.len as u32);
                 if self.una.lt(segment.end()) && segment.seq == self.una {
                     self.resent_at = Some(self.nxt);
                 }

@@ -51,7 +51,17 @@ impl Connection {
             (Some(since), Some(timeout)) => Some(since + timeout),
             _ => None,
         };
-        let all = [t.retransmit, t.tail, t.persist, t.ack, t.keepalive, t.time_wait, t.cork, patience];
+        let all = [
+            self.reordering.until(),
+            t.retransmit,
+            t.tail,
+            t.persist,
+            t.ack,
+            t.keepalive,
+            t.time_wait,
+            t.cork,
+            patience,
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -71,6 +81,9 @@ impl Connection {
         } else if is_due(self.timers.tail) {
             self.timers.tail = None;
             self.tail_due = true;
+        }
+        if is_due(self.reordering.until()) {
+            self.look_for_loss(false, now);
         }
         if is_due(self.timers.persist) {
             self.timers.probes = self.timers.probes.saturating_add(1);
@@ -104,6 +117,7 @@ impl Connection {
             self.cubic.timed_out(mss);
         }
         self.recovery = Recovery::Timeout;
+        self.reordering.timed_out();
         (self.recover, self.lost_to, self.resent) = (self.nxt, self.nxt, self.una);
         (self.force, self.duplicates, self.resent_at) = (true, 0, None);
         self.forget_tail();

@@ -3,5 +3,6 @@
 mod desk;
 mod flow;
 mod link;
+mod reorder;
 mod rules;
 mod transfer;
