@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start() -> Result<(), alloc::string::String> {
-    linux_mm::set_reclaimer(reclaim);
+    linux_mm::set_reclaimer(linux_mm::Reclaimer { free: reclaim, clean: linux_vfs::reclaim::clean_pages });
     mounts::mount_all()?;
     disks::follow();
     crate::network::follow();
@@ -42,9 +42,9 @@ fn start() -> Result<(), alloc::string::String> {
     init::start()
 }
 
-/// Frees pages when memory is short: those of files, and then those that the caches of disks keep.
-fn reclaim(wanted: usize) -> usize {
-    let freed = linux_vfs::reclaim::reclaim(wanted);
+/// Frees pages when memory is short: so many of files at most, and then those that the caches of disks keep.
+fn reclaim(wanted: usize, of_files: usize) -> usize {
+    let freed = linux_vfs::reclaim::reclaim(wanted.min(of_files));
     match wanted.saturating_sub(freed) {
         0 => freed,
         more => {

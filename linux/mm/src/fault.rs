@@ -119,7 +119,8 @@ impl AddressSpace {
                 },
             };
             // With the lock released, pages of this address space can be taken back too.
-            let again = outcome == FaultOutcome::OutOfMemory && !has_evicted && crate::ensure_room().is_ok();
+            let again =
+                outcome == FaultOutcome::OutOfMemory && !has_evicted && crate::ensure_room_for_file().is_ok();
             if !again {
                 return Err(outcome);
             }
@@ -232,7 +233,7 @@ impl State {
                 if self.tables.entry(address).is_some() || self.hidden.contains_key(&address) {
                     continue;
                 }
-                if crate::frame::is_scarce() {
+                if crate::is_scarce() {
                     break;
                 }
             }
@@ -339,13 +340,13 @@ impl State {
             self.install(page, frame, rights)?;
             return Ok(self.tables.commit()?);
         }
-        crate::ensure_room()?;
+        crate::ensure_room_for_file()?;
         let (rights, end) = (area.read_rights(), area.end);
         let is_random = area.flags.contains(AreaFlags::RANDOM);
         self.install(page, frame, rights)?;
         if effort > Effort::Memory && !is_random {
             // Where memory is short, what is mapped is to be what is used.
-            let around = if crate::frame::is_scarce() { SCARCE_AROUND } else { FAULT_AROUND };
+            let around = if crate::is_scarce() { SCARCE_AROUND } else { FAULT_AROUND };
             let block = page & !(around * PAGE - 1);
             let last = end.min(block + around * PAGE);
             for address in (block.max(start)..last).step_by(PAGE as usize).filter(|address| *address != page)

@@ -20,7 +20,7 @@ impl AddressSpace {
             let state = self.state.lock();
             state.tables.table_pages() + state.areas.len() / 16 + state.hidden.len() / 64
         };
-        crate::frame::ensure_free(needed)?;
+        crate::room::ensure_free(needed)?;
         let child = self.state.lock().fork()?;
         Ok(Self::with_state(child))
     }

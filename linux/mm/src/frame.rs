@@ -7,66 +7,18 @@ use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
 use linux_base::{Errno, Result, Sink, Source};
-use spin::Once;
 
 /// Bytes of a page.
 pub const PAGE_SIZE: usize = 4096;
 
-/// Frees pages that are kept but not needed: it is told how many are wanted and returns how many it freed.
-type Reclaimer = fn(usize) -> usize;
-
-static RECLAIMER: Once<Reclaimer> = Once::new();
-
-/// Names the one who frees pages when there are few, once: the page cache. It is called from wherever a page is wanted, so it
-/// passes over whatever is locked, and does not wait.
-pub fn set_reclaimer(reclaimer: Reclaimer) {
-    RECLAIMER.call_once(|| reclaimer);
-}
-
-/// Mapped pages that have to prove that they are used, each time memory is short.
-const AGED: usize = 32;
-
-/// Pages that are left for the kernel: its heap must not run out before the programs do.
-fn reserve() -> usize {
-    (backend::total() / 64).max(64)
-}
-
-/// Whether so little memory is free that only what is needed should be taken.
-pub fn is_scarce() -> bool {
-    backend::free_pages() < 4 * reserve()
-}
-
-/// Sees to it that the kernel has memory to work with, for whatever a program can pile up: `ENOMEM` when there is nothing free but
-/// the reserve, and nothing that could be freed.
-pub fn ensure_room() -> Result<()> {
-    ensure_free(0)
-}
-
-/// As [`ensure_room`], for so many pages.
-pub(crate) fn ensure_free(pages: usize) -> Result<()> {
-    let wanted = reserve() + pages;
-    let missing = || wanted.saturating_add(1).saturating_sub(backend::free_pages());
-    let reclaim = || RECLAIMER.get().map_or(0, |reclaim| reclaim(missing().max(64)));
-    // First what nobody has mapped, then what is mapped and can be had again. Progress is what is free afterwards.
-    while missing() > 0 {
-        let before = missing();
-        // A mapping is no sign of use: some go each time, and what is not mapped again stands in line with the rest. Otherwise
-        // what is mapped and forgotten would outlive what is read all the time.
-        crate::evict::age(AGED);
-        reclaim();
-        if missing() > 0 && crate::evict::evict(missing().max(64)) > 0 {
-            reclaim();
-        }
-        if missing() >= before {
-            return Err(Errno::ENOMEM);
-        }
-    }
-    Ok(())
-}
-
 /// Pages of the machine.
 pub(crate) fn total_pages() -> usize {
     backend::total()
+}
+
+/// Pages that are free.
+pub(crate) fn free_pages() -> usize {
+    backend::free_pages()
 }
 
 /// How many references there are to the page of a number, which has one.
@@ -86,6 +38,12 @@ impl Frame {
     /// A page of zeroes; `ENOMEM` when there is none left but what the kernel needs for itself.
     pub fn zeroed() -> Result<Self> {
         Self::uninit()?.filled()
+    }
+
+    /// As [`Frame::zeroed`], for a page of a file.
+    pub fn zeroed_for_file() -> Result<Self> {
+        crate::ensure_room_for_file()?;
+        Self::allocate()?.filled()
     }
 
     /// As [`Frame::zeroed`], for what the kernel cannot do without: takes of the reserve.
@@ -110,7 +68,7 @@ impl Frame {
 
     /// A page whose bytes were somebody else's: to be filled whole before anybody sees it.
     fn uninit() -> Result<Self> {
-        ensure_room()?;
+        crate::ensure_room()?;
         Self::allocate()
     }
 
@@ -383,7 +341,7 @@ pub(crate) mod tests {
 
     /// Lets this thread have so many pages more before it meets the reserve.
     pub fn limit(pages: usize) {
-        TOTAL.set(live().saturating_add(pages).saturating_add(reserve()));
+        TOTAL.set(live().saturating_add(pages).saturating_add(crate::room::reserve()));
     }
 
     #[test]

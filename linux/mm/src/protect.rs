@@ -65,7 +65,7 @@ impl State {
             // Pages that may not be touched are kept in a map.
             let hidden = if prot.is_empty() { self.totals.resident.min((stop - at) / PAGE) / 64 } else { 0 };
             if splits > 0 || hidden > 0 {
-                crate::frame::ensure_free(hidden as usize)?;
+                crate::room::ensure_free(hidden as usize)?;
             }
             self.protect_within(at, stop, prot, removed)?;
             at = stop;

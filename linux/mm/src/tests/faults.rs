@@ -221,7 +221,7 @@ impl Pager for Cached {
         if index >= self.0 {
             return Ok(None);
         }
-        let frame = Frame::zeroed()?;
+        let frame = Frame::zeroed_for_file()?;
         frame.write(0, &index.to_le_bytes());
         keep(frame.clone());
         Ok(Some(frame))
@@ -236,14 +236,23 @@ impl Pager for Cached {
 
 /// Has memory pressure free one page for each page of a file that nobody has mapped any more, and maps a file.
 fn map_cached(space: &AddressSpace, pages: u64) -> u64 {
-    set_reclaimer(|_| {
-        let mut kept = KEPT.take();
-        let before = kept.len();
-        kept.retain(|frame| !frame.is_unique());
-        let freed = before - kept.len();
+    let free = |_, most| {
+        let (mut kept, mut freed) = (KEPT.take(), 0);
+        kept.retain(|frame| {
+            let goes = frame.is_unique() && freed < most;
+            freed += usize::from(goes);
+            !goes
+        });
         KEPT.set(kept);
         freed
-    });
+    };
+    let clean = || {
+        let kept = KEPT.take();
+        let len = kept.len();
+        KEPT.set(kept);
+        len
+    };
+    set_reclaimer(Reclaimer { free, clean });
     let object = MapObject {
         pager: Arc::new(Cached(pages)),
         offset: 0,
@@ -263,7 +272,7 @@ fn mapped_pages_go_though_there_are_others_to_take() {
         read_all();
         assert_eq!(space.totals().resident, 100);
         frame::tests::limit(200);
-        (0..400).for_each(|_| keep(Frame::zeroed().unwrap()));
+        (0..400).for_each(|_| keep(Frame::zeroed_for_file().unwrap()));
         assert!(space.totals().resident < 50, "{} pages are still mapped", space.totals().resident);
         read_all();
         accounting::check(&space);
@@ -288,6 +297,33 @@ fn pages_of_files_are_taken_back_when_memory_is_short() {
         accounting::check(&space);
         frame::tests::limit(usize::MAX);
         drop(space);
+        KEPT.take();
+    });
+}
+
+#[test]
+fn the_last_pages_of_files_are_left_to_the_programs_that_run_from_them() {
+    leaves_no_page(|| {
+        let space = space();
+        let at = map_cached(&space, 500);
+        let read_all = |pages: u64| {
+            (0..pages).for_each(|page| assert_eq!(space.read_u64(at + page * KIB4), Ok(page)));
+        };
+        read_all(500);
+        frame::tests::limit(100);
+        let mut others = alloc::vec::Vec::new();
+        while let Ok(frame) = Frame::zeroed() {
+            others.push(frame);
+            // The program goes on meanwhile.
+            read_all(20);
+        }
+        assert!((200..=400).contains(&others.len()), "{} pages", others.len());
+        assert!(space.totals().resident > 0);
+        // Where nothing else is free, pages of the file take each other's place.
+        read_all(500);
+        accounting::check(&space);
+        frame::tests::limit(usize::MAX);
+        drop((space, others));
         KEPT.take();
     });
 }

@@ -240,7 +240,7 @@ impl Node {
             }
         }
         let keep = |at: u64| -> Result<Option<Frame>> {
-            let frame = Frame::zeroed()?;
+            let frame = Frame::zeroed_for_file()?;
             let bytes = usize::try_from((at - first) * SIZE).ok().and_then(|start| bytes.get(start..));
             frame.write(0, bytes.unwrap_or_default());
             let (frame, is_new) = content.lock().set_clean(at, frame, false, below);
