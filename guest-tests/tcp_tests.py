@@ -153,7 +153,9 @@ def ten_thousand_connections_in_a_row_leave_nothing_behind():
     print(f"10,000 connections in {time.monotonic() - started:.1f} s", flush=True)
     end = wait_until(at_rest, "the guest forgets its connections", 20)
     equal((half["tcp_bytes"], end["tcp_bytes"]), (1024, 1024), "bytes of TCP, for who asks")
-    check(end["free_pages"] >= half["free_pages"] - 48, f"free pages: {half['free_pages']}, then {end['free_pages']}")
+    # The quicker the second half was, the more of those that the guest ended are in TIME_WAIT at once, and the heap keeps the pages of
+    # their table; a leak of a connection for each would be a thousand pages.
+    check(end["free_pages"] >= half["free_pages"] - 160, f"free pages: {half['free_pages']}, then {end['free_pages']}")
     check(end["time_wait"] <= 4096, f"{end['time_wait']} in TIME-WAIT")
     guest.never_said()
 
