@@ -45,6 +45,11 @@ impl State {
         false
     }
 
+    /// Whether the device has been given nothing since it was flushed last. One that was written may come back read-only.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.open_order.is_none() && self.lines.is_all_flushed()
+    }
+
     /// Whether something of this order or before is not on stable storage.
     pub(super) fn is_behind(&self, order: u64) -> bool {
         let lowest = self.lines.lowest_order().into_iter().chain(self.open_order).min();

@@ -222,7 +222,7 @@ impl<D: BlockWrite> Cache<D> {
     /// Flushes. `false`: a back end went away since something was written, and may have taken it along; that is dirty again, as far as
     /// it is still here.
     fn flush_device(&self) -> Result<bool, BlockError> {
-        if self.device.is_read_only() {
+        if self.device.is_read_only() && self.state.lock().is_untouched() {
             // Nothing was written, and some refuse a flush like a write.
             return Ok(true);
         }
