@@ -74,11 +74,17 @@ fn accept(listener: &TcpListener) {
     }
 }
 
+/// Bytes of a question; who sends more is not answered.
+const QUESTION_MOST: usize = 4096;
+
 /// Answers the lines of a connection until its end.
 fn serve(stream: &TcpStream) {
     let (mut buffer, mut line) = ([0; 4096], Vec::new());
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
         for byte in buffer.iter().take(count) {
+            if line.len() > QUESTION_MOST {
+                return;
+            }
             if *byte != b'\n' {
                 line.push(*byte);
                 continue;
@@ -155,6 +161,9 @@ fn check(disk: &Disk, round: u64) -> Result<(), String> {
 
 fn load(name: &str) -> Result<String, String> {
     let disk = opened(name)?;
+    if LOADS.lock().contains_key(name) {
+        return Err(format!("{name} has its load"));
+    }
     let shared = Arc::new(Shared::default());
     let theirs = shared.clone();
     let work = move || {
