@@ -150,6 +150,9 @@ impl BlockWrite for FakeDisk {
         if end > size {
             return Err(BlockError::OutOfRange { offset, len: data.len() as u64, size });
         }
+        if self.is_read_only() {
+            return Err(BlockError::ReadOnly);
+        }
         let sectors = offset as usize / SECTOR..end as usize / SECTOR;
         let is_bad = inner.bad_sector.is_some_and(|bad| sectors.contains(&bad));
         if is_bad || inner.failing_writes > 0 {
@@ -169,6 +172,9 @@ impl BlockWrite for FakeDisk {
 
     fn flush(&self) -> Result<(), BlockError> {
         let mut inner = self.ask(Asked::Flush);
+        if self.is_read_only() {
+            return Err(BlockError::FlushFailed { reason: "it is read-only" });
+        }
         if inner.failing_flushes > 0 {
             inner.failing_flushes -= 1;
             return Err(BlockError::FlushFailed { reason: "told to" });

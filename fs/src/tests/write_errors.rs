@@ -153,3 +153,19 @@ fn after_any_errors_a_sync_that_succeeds_tells_the_truth() {
         assert_eq!(cache.stats().lost_bytes, 0);
     }
 }
+
+#[test]
+fn a_disk_that_comes_back_read_only_is_an_error_and_holds_nobody() {
+    let disk = FakeDisk::new(1 << 20);
+    let (cache, _) = cache(&disk, 64);
+    cache.write(0, &[1; 4096]).unwrap();
+    cache.write_out().unwrap();
+    cache.barrier();
+    cache.write(20 * 4096, &[2; 4096]).unwrap();
+    disk.come_back();
+    disk.is_read_only.store(true, std::sync::atomic::Ordering::Relaxed);
+    for _ in 0..6 {
+        assert!(cache.sync().is_err());
+    }
+    assert_eq!(cache.write(0, &[3; 4096]), Err(BlockError::ReadOnly));
+}
