@@ -65,6 +65,12 @@ impl<P: Platform, M: SharedMemory> XenStore<P, M> {
         (self.0.shared.port.port(), self.0.shared.port.seq())
     }
 
+    /// Takes what has come off the ring and sends what waits for room there. For who is told of the port's events by a
+    /// listener; whoever waits does it himself.
+    pub fn pump(&self) {
+        self.0.shared.pump_all();
+    }
+
     pub(crate) fn tree(&self) -> &Tree<P, M> {
         &self.0
     }
@@ -134,18 +140,36 @@ impl<P: Platform, M: SharedMemory> Shared<P, M> {
         self.pump();
     }
 
+    /// As often as there is something to read, within reason: who comes by an event comes once.
+    pub(crate) fn pump_all(&self) {
+        const ROUNDS: usize = 16;
+        for _ in 0..ROUNDS {
+            if self.pump() == Pumped::All {
+                break;
+            }
+        }
+    }
+
     fn pump(&self) -> Pumped {
-        let connection = &mut *self.connection.borrow_mut();
-        if connection.ended().is_some() {
-            return Pumped::All;
-        }
-        let (mut moved, mut pumped) = (false, Pumped::All);
-        if let Err(why) = self.exchange(connection, &mut moved, &mut pumped) {
-            connection.end(why);
-        }
-        if moved {
-            self.port.notify();
-        }
+        let mut pumped = Pumped::All;
+        let woken = {
+            let connection = &mut *self.connection.borrow_mut();
+            if connection.ended().is_none() {
+                let (mut moved, was_crowded) = (false, connection.is_crowded());
+                if let Err(why) = self.exchange(connection, &mut moved, &mut pumped) {
+                    connection.end(why);
+                }
+                if was_crowded && !connection.is_crowded() {
+                    connection.sessions.wake_all();
+                }
+                if moved {
+                    self.port.notify();
+                }
+            }
+            connection.sessions.take_woken()
+        };
+        // Without the borrow: who is woken may look at once.
+        woken.iter().for_each(|wake| wake());
         pumped
     }
 

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use xen::PeerMisbehaved;
 use xen_sys::io::xs_wire::{XS_ERROR, XS_TRANSACTION_END, XS_TRANSACTION_START, XS_UNWATCH, XS_WATCH_EVENT};
 
+use crate::sessions::{Owner, Sessions};
 use crate::wire::{self, Decoder, Message};
 use crate::{Errno, Error};
 
@@ -17,21 +18,23 @@ pub const MAX_OUTSTANDING: usize = 16;
 /// Events that a watch keeps; more become one event for the watched path itself.
 pub const MAX_EVENTS: usize = 64;
 
-struct Call {
+pub(crate) struct Call {
     id: u32,
-    kind: u32,
+    pub(crate) kind: u32,
+    pub(crate) owner: Owner,
     /// The request, until it is sent.
     request: Vec<u8>,
     sent: usize,
     reply: Option<Result<Vec<u8>, Errno>>,
     /// Nobody waits for the reply any more.
-    forgotten: bool,
+    pub(crate) forgotten: bool,
 }
 
-struct WatchSlot {
-    token: u32,
-    path: String,
+pub(crate) struct WatchSlot {
+    pub(crate) token: u32,
+    pub(crate) path: String,
     events: VecDeque<String>,
+    pub(crate) owner: Owner,
 }
 
 /// The state of the connection.
@@ -39,16 +42,27 @@ struct WatchSlot {
 pub struct Connection {
     decoder: Decoder,
     /// In the order in which they are sent.
-    calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     last_id: u32,
-    watches: Vec<WatchSlot>,
+    pub(crate) watches: Vec<WatchSlot>,
     last_token: u32,
+    pub(crate) sessions: Sessions,
     broken: Option<PeerMisbehaved>,
 }
 
 impl Connection {
     /// Queues a request; returns its number.
     pub fn queue(&mut self, kind: u32, tx_id: u32, parts: &[&[u8]]) -> Result<u32, Error> {
+        self.queue_for(Owner::Client, kind, tx_id, parts)
+    }
+
+    pub(crate) fn queue_for(
+        &mut self,
+        owner: Owner,
+        kind: u32,
+        tx_id: u32,
+        parts: &[&[u8]],
+    ) -> Result<u32, Error> {
         if let Some(why) = self.broken {
             return Err(Error::Broken(why));
         }
@@ -60,7 +74,7 @@ impl Connection {
         }
         let id = self.last_id;
         let request = wire::encode(kind, id, tx_id, parts).map_err(Error::TooLong)?;
-        self.calls.push(Call { id, kind, request, sent: 0, reply: None, forgotten: false });
+        self.calls.push(Call { id, kind, owner, request, sent: 0, reply: None, forgotten: false });
         Ok(id)
     }
 
@@ -103,9 +117,19 @@ impl Connection {
 
     /// A new watch's token.
     pub fn add_watch(&mut self, path: &str) -> u32 {
-        self.last_token = self.last_token.wrapping_add(1);
-        self.watches.push(WatchSlot { token: self.last_token, path: path.into(), events: VecDeque::new() });
-        self.last_token
+        self.add_watch_for(Owner::Client, path)
+    }
+
+    pub(crate) fn add_watch_for(&mut self, owner: Owner, path: &str) -> u32 {
+        loop {
+            self.last_token = self.last_token.wrapping_add(1);
+            if !self.watches.iter().any(|watch| watch.token == self.last_token) {
+                break;
+            }
+        }
+        let token = self.last_token;
+        self.watches.push(WatchSlot { token, path: path.into(), events: VecDeque::new(), owner });
+        token
     }
 
     /// Ends a watch: nothing is kept for it, and xenstored is told.
@@ -152,6 +176,7 @@ impl Connection {
     pub fn end(&mut self, why: PeerMisbehaved) {
         self.broken.get_or_insert(why);
         self.calls.retain(|call| call.reply.is_some());
+        self.sessions.wake_all();
     }
 
     /// Whether, and why, the connection has ended.
@@ -171,13 +196,21 @@ impl Connection {
             let value = message.req_id.into();
             return self.end(PeerMisbehaved { what: "XenStore reply to no request of ours", value });
         };
-        let reply = if message.kind == XS_ERROR {
-            Err(Errno::from_payload(&message.payload))
-        } else if message.kind == call.kind {
-            Ok(message.payload)
-        } else {
+        if message.kind != XS_ERROR && message.kind != call.kind {
             let value = message.kind.into();
             return self.end(PeerMisbehaved { what: "XenStore reply of the wrong type", value });
+        }
+        if !call.forgotten
+            && let Owner::Session(asked) = &call.owner
+        {
+            let (asked, kind) = (asked.clone(), call.kind);
+            self.calls.retain(|call| call.id != message.req_id);
+            return self.answer_session(asked, kind, &message);
+        }
+        let reply = if message.kind == XS_ERROR {
+            Err(Errno::from_payload(&message.payload))
+        } else {
+            Ok(message.payload)
         };
         if !call.forgotten {
             call.reply = Some(reply);
@@ -206,6 +239,9 @@ impl Connection {
         let watch =
             parse_number(token).and_then(|token| self.watches.iter_mut().find(|watch| watch.token == token));
         let Some(watch) = watch else { return };
+        if let Owner::Session(asked) = &watch.owner {
+            return self.sessions.file_event(asked, watch.token, path, &watch.path);
+        }
         if watch.events.iter().any(|event| event.as_bytes() == path) {
             return;
         }

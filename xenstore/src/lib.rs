@@ -6,6 +6,7 @@
 //! - [`Watch`]: changes under a path, queued and bounded; unwatched on drop;
 //! - [`XenbusDevice`]: what a front-end driver sees of its device (`xen::xenbus::Device`);
 //! - [`Follower`]: the devices of a kind as they come and go, and [`next_step`], what a front end does about it;
+//! - [`Session`]: messages of a program that speaks the protocol itself, beside those of the guest's own client;
 //! - [`control`]: `xl shutdown` and `xl reboot`;
 //! - `fake`: an in-memory xenstored on `FakeXen`, for tests of drivers (feature `fake`).
 //!
@@ -25,6 +26,8 @@ pub mod fake;
 mod follow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
+mod session;
+mod sessions;
 mod transaction;
 mod tree;
 mod watch;
@@ -37,6 +40,7 @@ mod tests;
 pub use client::{Pending, XenStore};
 pub use error::Error;
 pub use follow::{Follower, News, Step, next_step};
+pub use session::{Session, Submitted};
 pub use transaction::Transaction;
 pub use tree::{Permission, Rights, Tree};
 pub use watch::Watch;

@@ -3,6 +3,7 @@
 mod client;
 mod follow;
 mod hostile;
+mod session;
 mod transaction;
 mod watch;
 mod wire;
