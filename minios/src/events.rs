@@ -1,7 +1,7 @@
 //! Event channels (2-level ABI), and the rest of `shared_info`.
 //!
 //! Delivery stays masked: `dispatch` looks at the pending bits whenever a thread yields or idles. Each port counts its
-//! events and wakes the threads that wait for it.
+//! events, tells its listener and wakes the threads that wait for it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -44,9 +44,23 @@ pub(crate) enum Versioned<T> {
     Changing,
 }
 
+/// What is to follow when a listener has been told of an event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AfterEvent {
+    /// The next one is told as well.
+    Listen,
+    /// No more events of the port are let in until it is unmuted.
+    Mute,
+}
+
+/// Is told of each event of a port, by whichever thread dispatches it: it must not wait. It may wake threads, notify ports and
+/// allocate; no lock is held around it.
+pub type Listener = Arc<dyn Fn() -> AfterEvent + Send + Sync>;
+
 #[derive(Default)]
 struct PortState {
     open: bool,
+    listener: Option<Listener>,
     muted: bool,
     seq: u32,
     waiters: Vec<Arc<Thread>>,
@@ -155,9 +169,21 @@ pub(crate) fn open(port: u32) -> Result<(), EventError> {
 
 fn unmask(index: usize) {
     word!(evtchn_mask[index / 64]).fetch_and(!(1 << (index % 64)), Ordering::SeqCst);
+    if word!(evtchn_pending[index / 64]).load(Ordering::SeqCst) >> (index % 64) & 1 == 0 {
+        return;
+    }
     // What was pending before it was unmasked brings no upcall: look again at the next safe point.
     word!(vcpu_info[0].evtchn_pending_sel).fetch_or(1 << (index / 64), Ordering::SeqCst);
     upcall_pending().store(1, Ordering::SeqCst);
+}
+
+/// Has the events of an open port told to a listener from now on; `None` ends it, and so does closing the port.
+pub fn listen(port: Port, listener: Option<Listener>) {
+    let mut ports = PORTS.lock();
+    let state = ports.states.get_mut(port.raw() as usize).filter(|state| state.open);
+    let old = state.and_then(|state| core::mem::replace(&mut state.listener, listener));
+    drop(ports);
+    drop(old);
 }
 
 /// Lets no more events of the port in. It must leave the list of those that a sleep names, too: Xen does not look at masks there.
@@ -220,7 +246,9 @@ pub(crate) fn close(port: Port) {
         // Who still waits is told to look again.
         state.seq = state.seq.wrapping_add(1);
         let waiters = core::mem::take(&mut state.waiters);
+        let listener = state.listener.take();
         drop(ports);
+        drop(listener);
         waiters.iter().for_each(|waiter| waiter.unpark());
     }
 }
@@ -296,12 +324,20 @@ pub(crate) fn dispatch() {
 fn deliver(port: usize) {
     EVENTS.store(EVENTS.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     crate::user::note_event(port);
-    let mut ports = PORTS.lock();
-    if let Some(state) = ports.states.get_mut(port) {
+    let listener = {
+        let mut ports = PORTS.lock();
+        let Some(state) = ports.states.get_mut(port) else { return };
         state.seq = state.seq.wrapping_add(1);
         for waiter in &state.waiters {
             waiter.unpark();
         }
+        state.listener.clone()
+    };
+    // Muted after the call, the port may have been closed in it: then there is nothing to mute.
+    if let Some(listener) = listener
+        && listener() == AfterEvent::Mute
+    {
+        mute(Port::new(port as u32));
     }
 }
 
