@@ -145,7 +145,8 @@ impl Transport {
         self.segment.len().saturating_sub(header)
     }
 
-    fn field(&self) -> usize {
+    /// Where its checksum stands.
+    pub fn field(&self) -> usize {
         self.segment.start + if self.protocol == TCP { 16 } else { 6 }
     }
 
@@ -201,7 +202,7 @@ fn fold(mut sum: u64) -> u16 {
 }
 
 /// The ones' complement sum of big-endian words, the last byte padded with zero; folded.
-fn sum(bytes: &[u8]) -> u16 {
+pub(crate) fn sum(bytes: &[u8]) -> u16 {
     // The sum is the same in either byte order but for a swap at the end (RFC 1071), so whole machine words are added,
     // each carry coming round again.
     let mut total = 0u64;

@@ -5,6 +5,7 @@
 //! - `rx`: a ring with buffers that stay granted for as long as the device is connected; `tx`: rings that share such a buffer;
 //!   `pool`: which of its pages are free;
 //! - `checksum`: TCP and UDP checksums, left to the back end where it can, done here where it can not;
+//! - [`offload`]: the same for who passes frames on, as a tap;
 //! - `extra`: long TCP segments and multicast groups on the ring; `groups`: which the back end has been told of;
 //! - [`patience`]: how often to look at the rings before sleeping; `storm`: events that bring nothing;
 //! - `phy`: smoltcp's traits;
@@ -34,6 +35,7 @@ pub mod front;
 pub mod fuzz;
 mod groups;
 mod info;
+pub mod offload;
 pub mod patience;
 mod phy;
 mod pool;

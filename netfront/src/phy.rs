@@ -31,6 +31,12 @@ impl<P: Platform> RxFrame<'_, P> {
     pub fn segment_len(&self) -> Option<u16> {
         self.rx.segment_len()
     }
+
+    /// Whether its checksum is blank: it comes from this machine, and who sends it on to where checksums are looked at completes it
+    /// ([`crate::offload`]).
+    pub fn is_blank(&self) -> bool {
+        self.rx.is_blank()
+    }
 }
 
 impl<P: Platform> phy::RxToken for RxFrame<'_, P> {

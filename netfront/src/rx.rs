@@ -46,6 +46,8 @@ pub(crate) struct RxQueue<P: Platform> {
     frame: Vec<u8>,
     /// Of the packet announced last: the pieces that it is to be divided into.
     segment_len: Option<u16>,
+    /// Of the same packet: nobody has computed its checksum.
+    is_blank: bool,
     /// Whether long TCP segments were asked for.
     segments: bool,
     /// Whether what the back end says of checksums is believed.
@@ -76,6 +78,7 @@ impl<P: Platform> RxQueue<P> {
             chain: Chain::default(),
             frame,
             segment_len: None,
+            is_blank: false,
             segments,
             trusted,
         })
@@ -105,6 +108,7 @@ impl<P: Platform> RxQueue<P> {
             let packet = core::mem::take(&mut self.chain);
             if self.accept(&packet, stats) {
                 self.segment_len = packet.segmented.map(|(_, size)| size);
+                self.is_blank = packet.flags & RXF_CSUM_BLANK != 0;
                 return Ok(Some(packet.len));
             }
         }
@@ -119,6 +123,11 @@ impl<P: Platform> RxQueue<P> {
     /// Of that packet, if it is a TCP segment longer than the MTU: bytes in each piece that it was to be divided into.
     pub fn segment_len(&self) -> Option<u16> {
         self.segment_len
+    }
+
+    /// Whether that packet's checksum is blank.
+    pub fn is_blank(&self) -> bool {
+        self.is_blank
     }
 
     /// Shows the back end the buffers posted since.

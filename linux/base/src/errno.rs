@@ -80,6 +80,7 @@ errnos! {
     EPROTO 71 "protocol error",
     EBADMSG 74 "bad message",
     EOVERFLOW 75 "value too large for defined data type",
+    EBADFD 77 "file descriptor in bad state",
     EILSEQ 84 "invalid or incomplete multibyte character",
     ERESTART 85 "interrupted system call should be restarted",
     EUSERS 87 "too many users",
