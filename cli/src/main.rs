@@ -35,7 +35,14 @@ enum Command {
     /// Make a folder with kernel, root file system and xl.cfg out of a TOML file that names Debian packages.
     Pack {
         /// The application's file.
-        file: PathBuf,
+        #[arg(required_unless_present = "stubdom")]
+        file: Option<PathBuf>,
+        /// Debian's QEMU as the device model of HVM guests, in a domain of its own, instead of a file's application
+        #[arg(long, conflicts_with = "file")]
+        stubdom: bool,
+        /// Debian's release, bookworm or trixie, instead of the file's
+        #[arg(long)]
+        suite: Option<String>,
         /// The folder to make; without it the domain's name, in the current folder.
         #[arg(short, long)]
         output: Option<PathBuf>,
@@ -66,8 +73,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Cfg { file, output, base, check_files } => write_cfg(&file, output, base, check_files),
-        Command::Pack { file, output, base, kernel } => {
-            write_pack(&file, &pack::Settings { output, base, kernel })
+        Command::Pack { file, stubdom: _, suite, output, base, kernel } => {
+            write_pack(file.as_deref(), &pack::Settings { output, base, kernel, suite })
         }
         Command::Image { input, output } => write_image(&input, &output),
         Command::Check { input, instructions } => check(&input, gates::Exceptions { instructions }),
@@ -115,8 +122,13 @@ fn write_cfg(
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_pack(file: &Path, settings: &pack::Settings) -> anyhow::Result<ExitCode> {
-    let made = match pack::pack(file, settings, pack::Progress::Bars) {
+/// Packs the application of a file; without one, the device model.
+fn write_pack(file: Option<&Path>, settings: &pack::Settings) -> anyhow::Result<ExitCode> {
+    let made = match file {
+        Some(file) => pack::pack(file, settings, pack::Progress::Bars),
+        None => pack::pack_text(Path::new("stubdom"), pack::STUBDOM, settings, pack::Progress::Bars),
+    };
+    let made = match made {
         Ok(made) => made,
         Err(error) => {
             let Some(cfg::Problems(problems)) = error.downcast_ref() else { return Err(error) };
@@ -132,7 +144,13 @@ fn write_pack(file: &Path, settings: &pack::Settings) -> anyhow::Result<ExitCode
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     println!("{}: kernel {}, root {}", made.folder.display(), mib(made.kernel_len), mib(made.root_len));
     println!("left out: {} of files; packages {}", mib(made.left_out), made.packages_left_out.join(" "));
-    println!("start it: cd {} && xl create {}.cfg", made.folder.display(), made.name);
+    match made.config {
+        Some(_) => println!("start it: cd {} && xl create {}.cfg", made.folder.display(), made.name),
+        None => println!(
+            "for an HVM guest's xl.cfg: stubdomain_kernel={:?}, stubdomain_ramdisk={:?}, stubdomain_memory={}",
+            made.kernel, made.root, made.memory_mib
+        ),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

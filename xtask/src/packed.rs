@@ -64,11 +64,13 @@ fn stage_from(name: &str, source: &Path, kernel: Option<&Path>) -> Result<()> {
             output: Some(images::dir().join(name)),
             base: Some(Path::new(DOM0_DIR).join(name)),
             kernel: Some(kernel.clone()),
+            suite: None,
         };
         let made = pack::pack(source, &settings, pack::Progress::Lines(&setup::progress))?;
         made.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         setup::progress(&format!("{name}: root of {:.1} MiB", made.root_len as f64 / f64::from(1 << 20)));
-        fs::copy(&made.config, &config).with_context(|| format!("cannot write {}", config.display()))?;
+        let written = made.config.context("a packed guest has an xl.cfg")?;
+        fs::copy(&written, &config).with_context(|| format!("cannot write {}", config.display()))?;
         Ok(())
     })
 }

@@ -20,6 +20,8 @@ pub struct Packed {
     pub drop: Vec<Located<String>>,
     /// Packages that are left out although others depend on them.
     pub without: Vec<Located<String>>,
+    /// Shared libraries that programs are linked to and never call.
+    pub stand_ins: Vec<Located<String>>,
     pub users: Vec<User>,
     pub files: Vec<Addition>,
     /// Program and arguments; never empty.
@@ -44,6 +46,8 @@ pub enum Form {
     Ext4,
     /// A ramdisk.
     Initramfs,
+    /// The ramdisk of a device model's domain, which libxl starts without a command line and without an xl.cfg.
+    Stubdom,
 }
 
 /// A line of /etc/passwd and one of /etc/group.
@@ -79,10 +83,22 @@ pub enum Content {
 
 /// The keys of the root table that only a packed guest has.
 pub const KEYS: [&str; 7] = ["root", "files", "command", "environment", "user", "cwd", "tmpfs"];
-const ROOT_KEYS: [&str; 10] =
-    ["suite", "packages", "directory", "type", "overlay", "docs", "keep", "drop", "without", "users"];
+const ROOT_KEYS: [&str; 11] = [
+    "suite",
+    "packages",
+    "directory",
+    "type",
+    "overlay",
+    "docs",
+    "keep",
+    "drop",
+    "without",
+    "stand_ins",
+    "users",
+];
 const FILE_KEYS: [&str; 8] = ["path", "content", "source", "symlink", "directory", "random", "mode", "owner"];
-const SUITES: [&str; 2] = ["bookworm", "trixie"];
+/// Debian's releases that are known to work.
+pub const SUITES: [&str; 2] = ["bookworm", "trixie"];
 /// The largest file of random bytes.
 const RANDOM: std::ops::Range<i64> = 0..(1 << 30) + 1;
 
@@ -138,8 +154,9 @@ fn of_root(mut table: Table<'_>, place: Place, reader: &mut Reader<'_>) -> Optio
         Some(directory) => Some(Origin::Directory(directory)),
         None => packages(&mut table, reader),
     };
-    let form = match one_of(&mut table, "type", &["ext4", "initramfs"], reader).as_deref() {
+    let form = match one_of(&mut table, "type", &["ext4", "initramfs", "stubdom"], reader).as_deref() {
         Some("initramfs") => Form::Initramfs,
+        Some("stubdom") => Form::Stubdom,
         _ => Form::Ext4,
     };
     let overlay = one_of(&mut table, "overlay", &["tmpfs", "none"], reader).as_deref() != Some("none");
@@ -147,6 +164,7 @@ fn of_root(mut table: Table<'_>, place: Place, reader: &mut Reader<'_>) -> Optio
     let keep = strings(&mut table, "keep", reader);
     let drop = strings(&mut table, "drop", reader);
     let without = strings(&mut table, "without", reader);
+    let stand_ins = strings(&mut table, "stand_ins", reader);
     let users = strings(&mut table, "users", reader);
     let users = users.into_iter().filter_map(|text| user(&text, reader)).collect();
     table.finish(&ROOT_KEYS, reader);
@@ -159,6 +177,7 @@ fn of_root(mut table: Table<'_>, place: Place, reader: &mut Reader<'_>) -> Optio
         keep,
         drop,
         without,
+        stand_ins,
         users,
         files: Vec::new(),
         command: Vec::new(),

@@ -9,7 +9,7 @@ use object::{Endianness, StringTable};
 use super::tree::{Kind, Node, Tree};
 
 /// The directories that the dynamic linker searches by default, in which nothing but what is needed has to stay.
-const DIRECTORIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "usr/lib64"];
+pub const DIRECTORIES: [&str; 2] = ["usr/lib/x86_64-linux-gnu", "usr/lib64"];
 /// What glibc opens by itself when it needs it, and the dynamic linker.
 const OPENED: [&str; 5] = ["ld-linux", "libnss_", "libresolv.", "libgcc_s.", "libc.so"];
 

@@ -11,6 +11,7 @@ mod kernel;
 mod libraries;
 mod progress;
 mod python;
+mod stand_in;
 mod tree;
 mod trim;
 mod unpack;
@@ -23,7 +24,7 @@ use std::fs;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use debian::cache::Cache;
 use debian::packages;
 
@@ -39,6 +40,11 @@ use tree::{Data, Kind, Node, Tree};
 const KERNEL: &str = "linux.gz";
 const ROOT_IMAGE: &str = "root.img";
 const ROOT_ARCHIVE: &str = "root.cpio";
+/// What a device model's domain is started from.
+const STUBDOM_KERNEL: &str = "stubdom-kernel.gz";
+const STUBDOM_ROOT: &str = "stubdom-rootfs";
+/// Debian's QEMU as a device model, for those who have no file of their own.
+pub const STUBDOM: &str = include_str!("../../../xl-configs/stubdom/qemu.toml");
 /// Where programs are looked for without a PATH in `[environment]`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// The time of everything that has none of its own, where nothing in the root has: 2023-11-14.
@@ -53,6 +59,8 @@ pub struct Settings {
     pub base: Option<PathBuf>,
     /// The kernel, instead of the one that the file names.
     pub kernel: Option<PathBuf>,
+    /// The Debian suite, instead of the one that the file names.
+    pub suite: Option<String>,
 }
 
 /// What was made.
@@ -62,10 +70,14 @@ pub struct Made {
     pub name: String,
     /// The folder.
     pub folder: PathBuf,
-    /// The xl.cfg in it.
-    pub config: PathBuf,
+    /// The kernel in it.
+    pub kernel: PathBuf,
+    /// The xl.cfg in it; a device model's domain has none.
+    pub config: Option<PathBuf>,
     /// The root file system in it.
     pub root: PathBuf,
+    /// Its memory in MiB.
+    pub memory_mib: i64,
     /// The bytes of the kernel, compressed.
     pub kernel_len: u64,
     /// The bytes of the root file system.
@@ -81,12 +93,21 @@ pub struct Made {
 /// Packs the guest that the TOML file `file` describes; what is wrong in it is a [`Problems`] among the causes of the error.
 pub fn pack(file: &Path, settings: &Settings, progress: Progress<'_>) -> Result<Made> {
     let source = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    pack_text(file, &source, settings, progress)
+}
+
+/// As [`pack`], with the text `source` in the place of the file's.
+pub fn pack_text(file: &Path, source: &str, settings: &Settings, progress: Progress<'_>) -> Result<Made> {
     let name = file.to_string_lossy();
-    let (mut app, packed, mut sink) = read(&name, &source)?;
+    let (mut app, mut packed, mut sink) = read(&name, source)?;
+    if let Some(suite) = &settings.suite {
+        choose_suite(&mut packed, suite)?;
+    }
     let named = app.kernel.take();
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
 
     let mut tree = origin(&packed, folder, &mut sink, progress)?;
+    stand_in(&mut tree, &packed, &mut sink)?;
     let trimmed = trim(&mut tree, &packed);
     base::complete(&mut tree, &packed.users);
     base::add(&mut tree, &packed.files, folder, &mut sink)?;
@@ -96,7 +117,10 @@ pub fn pack(file: &Path, settings: &Settings, progress: Progress<'_>) -> Result<
         let node = Node::new(Kind::File(Data::Bytes(content.into_bytes())), 0o644);
         tree.insert(words::OPTIONS, node);
     }
-    let text = configuration(&mut app, &packed, &name, &words.line, settings, &mut sink);
+    let text = match packed.form {
+        Form::Stubdom => None,
+        _ => Some(configuration(&mut app, &packed, &name, &words.line, settings, &mut sink)),
+    };
     fail(&mut sink)?;
 
     let kernel = match (&settings.kernel, named) {
@@ -112,15 +136,22 @@ pub fn pack(file: &Path, settings: &Settings, progress: Progress<'_>) -> Result<
         spinner.finish_and_clear();
     }
     let spinner = progress.wait("compress the kernel");
-    kernel::stage(&kernel, &output.join(KERNEL))?;
+    let image = output.join(if packed.form == Form::Stubdom { STUBDOM_KERNEL } else { KERNEL });
+    kernel::stage(&kernel, &image)?;
     spinner.finish_and_clear();
     let root = write_root(&mut tree, packed.form, &output, progress)?;
-    let config = output.join(format!("{}.cfg", app.name.value));
-    fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+    let config = text.map(|text| {
+        let config = output.join(format!("{}.cfg", app.name.value));
+        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+        anyhow::Ok(config)
+    });
+    let config = config.transpose()?;
     let len = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
     Ok(Made {
         name: app.name.value,
-        kernel_len: len(&output.join(KERNEL)),
+        memory_mib: app.memory_mib,
+        kernel_len: len(&image),
+        kernel: image,
         root_len: len(&root),
         folder: output,
         config,
@@ -184,6 +215,12 @@ fn read(name: &str, source: &str) -> Result<(App, Packed, Sink)> {
     if let Some(disk) = app.disks.iter().find(is_root) {
         let place = disk.path.as_ref().map_or_else(Place::default, |path| path.place.clone());
         sink.error(&place, format!("{} is the root's disk: take another vdev", words::ROOT_DISK));
+    }
+    if packed.form == Form::Stubdom
+        && !(app.vifs.is_empty() && app.disks.is_empty() && app.channels.is_empty())
+    {
+        let message = "a device model's domain gets its guest's disks and interfaces from libxl".to_owned();
+        sink.error(&packed.place, message);
     }
     fail(&mut sink)?;
     Ok((app, packed, sink))
@@ -254,6 +291,44 @@ fn name_missing(error: &anyhow::Error, packages: &[Located<String>], sink: &mut 
     }
 }
 
+/// Another suite for the same packages.
+fn choose_suite(packed: &mut Packed, wanted: &str) -> Result<()> {
+    if !cfg::packed::SUITES.contains(&wanted) {
+        bail!("unknown suite `{wanted}`; known are {}", cfg::packed::SUITES.join(", "));
+    }
+    match &mut packed.origin {
+        Origin::Packages { suite, .. } => wanted.clone_into(suite),
+        Origin::Directory(directory) => bail!("the root is `{}`, which has no suite", directory.value),
+    }
+    Ok(())
+}
+
+/// Puts stand-ins in the place of libraries that are never called.
+fn stand_in(tree: &mut Tree, packed: &Packed, sink: &mut Sink) -> Result<()> {
+    for name in &packed.stand_ins {
+        let path = libraries::DIRECTORIES.iter().find_map(|directory| {
+            let path = tree::join(directory, &name.value);
+            Some((tree.resolve(&path)?, path))
+        });
+        let Some((real, path)) = path else {
+            sink.error(&name.place, format!("no library `{}` in the root", name.value));
+            continue;
+        };
+        let Some(Node { kind: Kind::File(data), package, mtime, .. }) = tree.get(&real).cloned() else {
+            continue;
+        };
+        match stand_in::of(&name.value, &data.read()?) {
+            Ok(bytes) => {
+                tree.remove(&real);
+                let node = Node::new(Kind::File(Data::Bytes(bytes)), 0o644);
+                tree.insert(&path, Node { package, mtime, ..node });
+            }
+            Err(error) => sink.error(&name.place, format!("no stand-in for `{}`: {error}", name.value)),
+        }
+    }
+    Ok(())
+}
+
 fn trim(tree: &mut Tree, packed: &Packed) -> trim::Trimmed {
     fn texts(list: &[Located<String>]) -> Vec<&str> {
         list.iter().map(|entry| entry.value.as_str()).collect()
@@ -305,7 +380,7 @@ fn configuration(
     let named = |name: &str| Located { value: name.to_owned(), place: packed.place.clone() };
     app.kernel = Some(named(KERNEL));
     match packed.form {
-        Form::Initramfs => app.ramdisk = Some(named(ROOT_ARCHIVE)),
+        Form::Initramfs | Form::Stubdom => app.ramdisk = Some(named(ROOT_ARCHIVE)),
         Form::Ext4 => app.disks.insert(
             0,
             Disk {
@@ -335,9 +410,13 @@ fn configuration(
 fn write_root(tree: &mut Tree, form: Form, folder: &Path, progress: Progress<'_>) -> Result<PathBuf> {
     let time = settle_times(tree);
     let bar = progress.wait("write the root file system");
-    let path = folder.join(if form == Form::Ext4 { ROOT_IMAGE } else { ROOT_ARCHIVE });
+    let path = folder.join(match form {
+        Form::Ext4 => ROOT_IMAGE,
+        Form::Initramfs => ROOT_ARCHIVE,
+        Form::Stubdom => STUBDOM_ROOT,
+    });
     match form {
-        Form::Initramfs => {
+        Form::Initramfs | Form::Stubdom => {
             let file =
                 fs::File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
             let mut out = BufWriter::with_capacity(1 << 20, file);

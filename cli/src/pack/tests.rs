@@ -255,7 +255,7 @@ fn packed(name: &str, toml: &str) -> Result<(Made, Scratch), Vec<String>> {
     let file = scratch.write("a.toml", toml);
     let output = Some(scratch.0.join("out"));
     let kernel = Some(scratch.0.join("kernel.gz"));
-    match pack(&file, &Settings { output, base: None, kernel }, Progress::Lines(&|_| {})) {
+    match pack(&file, &Settings { output, kernel, ..Settings::default() }, Progress::Lines(&|_| {})) {
         Ok(made) => Ok((made, scratch)),
         Err(error) => match error.downcast_ref() {
             Some(Problems(problems)) => {
@@ -287,7 +287,7 @@ fn a_directory_becomes_a_folder_that_xl_can_start() {
          [[files]]\npath = \"/srv/x\"\ncontent = \"y\"\nmode = \"0600\"\nowner = \"www-data\"\n"
     );
     let (made, _scratch) = packed("folder", &toml).unwrap_or_else(|found| panic!("{found:?}"));
-    let text = std::fs::read_to_string(&made.config).unwrap();
+    let text = std::fs::read_to_string(made.config.unwrap()).unwrap();
     let expected = r#"cmdline = "root=xvda:ext4 strace=1 hostname=a ip=10.0.0.9/24 ip1=dhcp mount=xvdb:/data:ext4:ro tmpfs=/run:size=1m env=LEVEL=3 user=www-data cwd=/srv -- serve \"a b\"""#;
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("format=raw,vdev=xvda,access=ro,target=root.img"), "{text}");
@@ -309,7 +309,7 @@ fn a_long_command_line_goes_into_the_root() {
         "{HEAD}command = [\"serve\", \"{long}\"]\n[root]\ndirectory = \"tree\"\ntype = \"initramfs\"\n"
     );
     let (made, _scratch) = packed("long", &toml).unwrap_or_else(|found| panic!("{found:?}"));
-    let text = std::fs::read_to_string(&made.config).unwrap();
+    let text = std::fs::read_to_string(made.config.unwrap()).unwrap();
     assert!(
         text.contains("cmdline = \"root=initrd:cpio hostname=a options=/etc/minios/options\"\n"),
         "{text}"
@@ -320,6 +320,49 @@ fn a_long_command_line_goes_into_the_root() {
     vfs.mount("/", Arc::new(fs::Archive::open(archive).unwrap())).unwrap();
     let options = vfs.open("/etc/minios/options").unwrap().read_all(usize::MAX).unwrap();
     assert_eq!(String::from_utf8(options).unwrap(), format!("--\nserve\n{long}\n"));
+}
+
+#[test]
+fn a_device_models_domain_has_its_words_in_the_root_and_no_configuration() {
+    let toml = format!(
+        "{HEAD}command = [\"/usr/bin/serve\", \"a b\"]\n[root]\ndirectory = \"tree\"\ntype = \"stubdom\"\n\
+         [options]\nstubdom = 1\n"
+    );
+    let (made, _scratch) = packed("stubdom", &toml).unwrap_or_else(|found| panic!("{found:?}"));
+    assert_eq!((made.config, made.memory_mib), (None, 16));
+    assert!(made.kernel.ends_with("stubdom-kernel.gz") && made.root.ends_with("stubdom-rootfs"));
+    assert_eq!(std::fs::read(made.kernel).unwrap(), KERNEL);
+    let archive: &'static [u8] = std::fs::read(&made.root).unwrap().leak();
+    let mut vfs = fs::Vfs::new();
+    vfs.mount("/", Arc::new(fs::Archive::open(archive).unwrap())).unwrap();
+    let options = vfs.open("/etc/minios/options").unwrap().read_all(usize::MAX).unwrap();
+    let expected = "stubdom=1\nhostname=a\n--\n/usr/bin/serve\n\"a b\"\n";
+    assert_eq!(String::from_utf8(options).unwrap(), expected);
+}
+
+#[test]
+fn a_device_models_domain_has_no_devices_of_its_own() {
+    problems(
+        "stubdom-devices",
+        "command = [\"serve\"]\n[[vifs]]\n[root]\ntype = \"stubdom\"\ndirectory = \"tree\"\n",
+        &["a.toml:5: root: a device model's domain gets its guest's disks and interfaces from libxl"],
+    );
+}
+
+#[test]
+fn the_built_in_device_model_is_described_without_a_fault() {
+    let (app, packed, sink) = super::read("qemu.toml", super::STUBDOM).unwrap();
+    assert!(sink.warnings.is_empty(), "{:?}", sink.warnings);
+    assert_eq!((&*app.name.value, packed.form), ("stubdom", crate::cfg::packed::Form::Stubdom));
+}
+
+#[test]
+fn a_stand_in_is_made_of_a_library_of_the_root_alone() {
+    problems(
+        "stand-in",
+        "command = [\"serve\"]\n[root]\nstand_ins = [\"libx.so.1\"]\ndirectory = \"tree\"\n",
+        &["a.toml:5: root.stand_ins[0]: no library `libx.so.1` in the root"],
+    );
 }
 
 #[test]
@@ -358,7 +401,7 @@ fn every_error_names_file_line_and_key() {
         &format!("{whole}sweet = 1\n"),
         &[
             "a.toml:6: root.sweet: unknown key; known are suite, packages, directory, type, overlay, docs, keep, drop, \
-         without, users",
+         without, stand_ins, users",
         ],
     );
     problems(
@@ -440,8 +483,11 @@ fn every_committed_guest_that_is_packed_is_read_without_a_word() {
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
         let source = std::fs::read_to_string(&path).unwrap();
-        if path.extension().is_some_and(|extension| extension == "toml") && super::is_packed(&source) {
+        if super::is_packed(&source) {
             let (app, _, sink) =
                 super::read(&path.to_string_lossy(), &source).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(sink.warnings, []);

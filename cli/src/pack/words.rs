@@ -20,10 +20,12 @@ pub struct Words {
 
 /// The words for `app`, divided if they are too many for the line. What the line or the guest cannot hold is an error.
 pub fn of(app: &App, packed: &Packed, sink: &mut Sink) -> Words {
-    let mut fixed = vec![match packed.form {
-        Form::Ext4 => format!("root={ROOT_DISK}:ext4"),
-        Form::Initramfs => "root=initrd:cpio".to_owned(),
-    }];
+    let mut fixed = match packed.form {
+        Form::Ext4 => vec![format!("root={ROOT_DISK}:ext4")],
+        Form::Initramfs => vec!["root=initrd:cpio".to_owned()],
+        // The options are read once the ramdisk is the root, which it is without a word.
+        Form::Stubdom => Vec::new(),
+    };
     if !packed.overlay {
         fixed.push("overlay=none".to_owned());
     }
@@ -54,6 +56,10 @@ pub fn of(app: &App, packed: &Packed, sink: &mut Sink) -> Words {
     rest.extend(packed.cwd.iter().map(|cwd| word(&format!("cwd={}", cwd.value))));
     rest.push("--".to_owned());
     rest.extend(packed.command.iter().map(|argument| word(&argument.value)));
+    if packed.form == Form::Stubdom {
+        fixed.extend(rest);
+        return Words { line: String::new(), file: Some(fixed.join("\n") + "\n") };
+    }
     let words = divide(fixed, rest);
     refuse_control(&words.line, &packed.place, sink);
     if words.line.len() > MAX_LEN {
