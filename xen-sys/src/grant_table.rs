@@ -21,6 +21,12 @@ pub const GNTTAB_NR_RESERVED_ENTRIES: u32 = 8;
 
 pub const GNTMAP_HOST_MAP: u32 = 1 << 1;
 pub const GNTMAP_READONLY: u32 = 1 << 2;
+/// User mode may use the mapping.
+pub const GNTMAP_APPLICATION_MAP: u32 = 1 << 3;
+/// `host_addr` is the machine address of the page-table entry.
+pub const GNTMAP_CONTAINS_PTE: u32 = 1 << 4;
+/// The first of the flags from which the entry gets its bits for software.
+pub const GNTMAP_GUEST_AVAIL0: u32 = 1 << 16;
 
 /// `grant_entry_v1_t`: flags and domid are written by one 32-bit store or compare-exchange.
 #[repr(C)]

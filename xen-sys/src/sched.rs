@@ -4,6 +4,7 @@ pub const SCHEDOP_YIELD: u32 = 0;
 pub const SCHEDOP_BLOCK: u32 = 1;
 pub const SCHEDOP_SHUTDOWN: u32 = 2;
 pub const SCHEDOP_POLL: u32 = 3;
+pub const SCHEDOP_REMOTE_SHUTDOWN: u32 = 4;
 
 pub const SHUTDOWN_POWEROFF: u32 = 0;
 pub const SHUTDOWN_REBOOT: u32 = 1;
@@ -28,4 +29,14 @@ pub struct Poll {
     pub pad: u32,
     /// Absolute system time in nanoseconds; 0 means none.
     pub timeout: u64,
+}
+
+/// `sched_remote_shutdown_t`
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RemoteShutdown {
+    pub domain_id: u16,
+    pub pad: u16,
+    /// `SHUTDOWN_*`
+    pub reason: u32,
 }

@@ -18,12 +18,19 @@ pub const HYPERVISOR_MMUEXT_OP: usize = 26;
 pub const HYPERVISOR_SCHED_OP: usize = 29;
 pub const HYPERVISOR_CALLBACK_OP: usize = 30;
 pub const HYPERVISOR_EVENT_CHANNEL_OP: usize = 32;
+pub const HYPERVISOR_HVM_OP: usize = 34;
+pub const HYPERVISOR_DM_OP: usize = 41;
 
+/// Domains have numbers below.
+pub const DOMID_FIRST_RESERVED: u16 = 0x7ff0;
 pub const DOMID_SELF: u16 = 0x7ff0;
+pub const DOMID_INVALID: u16 = 0x7ff4;
 
 pub const CONSOLEIO_WRITE: u32 = 0;
 
 pub const MMU_NORMAL_PT_UPDATE: u64 = 0;
+/// The frame number in the entry is the machine's, whatever the domain that it belongs to has.
+pub const MMU_PT_UPDATE_NO_TRANSLATE: u64 = 3;
 pub const MMUEXT_PIN_L1_TABLE: u32 = 0;
 pub const MMUEXT_PIN_L4_TABLE: u32 = 3;
 pub const MMUEXT_UNPIN_TABLE: u32 = 4;

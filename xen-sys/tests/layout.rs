@@ -15,6 +15,8 @@ const HEADERS: &[&str] = &[
     "event_channel",
     "features",
     "grant_table",
+    "hvm/dm_op",
+    "hvm/hvm_op",
     "memory",
     "sched",
     "vcpu",
@@ -141,17 +143,36 @@ constants! {
         GNTTAB_NR_RESERVED_ENTRIES = "GNTTAB_NR_RESERVED_ENTRIES",
         GNTMAP_HOST_MAP = "GNTMAP_host_map",
         GNTMAP_READONLY = "GNTMAP_readonly",
+        GNTMAP_APPLICATION_MAP = "GNTMAP_application_map",
+        GNTMAP_CONTAINS_PTE = "GNTMAP_contains_pte",
+        GNTMAP_GUEST_AVAIL0 = "1 << _GNTMAP_guest_avail0",
+    }
+    hvm {
+        HVMOP_SET_PARAM = "HVMOP_set_param",
+        HVMOP_GET_PARAM = "HVMOP_get_param",
     }
     memory {
+        XENMEM_DECREASE_RESERVATION = "XENMEM_decrease_reservation",
         XENMEM_CURRENT_RESERVATION = "XENMEM_current_reservation",
         XENMEM_MAXIMUM_RESERVATION = "XENMEM_maximum_reservation",
+        XENMEM_POPULATE_PHYSMAP = "XENMEM_populate_physmap",
+        XENMEM_ADD_TO_PHYSMAP = "XENMEM_add_to_physmap",
         XENMEM_MACHPHYS_MAPPING = "XENMEM_machphys_mapping",
+        XENMEM_MAXIMUM_GPFN = "XENMEM_maximum_gpfn",
+        XENMEM_REMOVE_FROM_PHYSMAP = "XENMEM_remove_from_physmap",
+        XENMEM_ACQUIRE_RESOURCE = "XENMEM_acquire_resource",
+        XENMAPSPACE_SHARED_INFO = "XENMAPSPACE_shared_info",
+        XENMAPSPACE_GRANT_TABLE = "XENMAPSPACE_grant_table",
+        XENMAPSPACE_GMFN = "XENMAPSPACE_gmfn",
+        XENMEM_RESOURCE_IOREQ_SERVER = "XENMEM_resource_ioreq_server",
+        XENMEM_RESOURCE_GRANT_TABLE = "XENMEM_resource_grant_table",
     }
     sched {
         SCHEDOP_YIELD = "SCHEDOP_yield",
         SCHEDOP_BLOCK = "SCHEDOP_block",
         SCHEDOP_SHUTDOWN = "SCHEDOP_shutdown",
         SCHEDOP_POLL = "SCHEDOP_poll",
+        SCHEDOP_REMOTE_SHUTDOWN = "SCHEDOP_remote_shutdown",
         SHUTDOWN_POWEROFF = "SHUTDOWN_poweroff",
         SHUTDOWN_REBOOT = "SHUTDOWN_reboot",
         SHUTDOWN_SUSPEND = "SHUTDOWN_suspend",
@@ -209,9 +230,14 @@ constants! {
         HYPERVISOR_SCHED_OP = "__HYPERVISOR_sched_op",
         HYPERVISOR_CALLBACK_OP = "__HYPERVISOR_callback_op",
         HYPERVISOR_EVENT_CHANNEL_OP = "__HYPERVISOR_event_channel_op",
+        HYPERVISOR_HVM_OP = "__HYPERVISOR_hvm_op",
+        HYPERVISOR_DM_OP = "__HYPERVISOR_dm_op",
+        DOMID_FIRST_RESERVED = "DOMID_FIRST_RESERVED",
         DOMID_SELF = "DOMID_SELF",
+        DOMID_INVALID = "DOMID_INVALID",
         CONSOLEIO_WRITE = "CONSOLEIO_write",
         MMU_NORMAL_PT_UPDATE = "MMU_NORMAL_PT_UPDATE",
+        MMU_PT_UPDATE_NO_TRANSLATE = "MMU_PT_UPDATE_NO_TRANSLATE",
         MMUEXT_PIN_L1_TABLE = "MMUEXT_PIN_L1_TABLE",
         MMUEXT_PIN_L4_TABLE = "MMUEXT_PIN_L4_TABLE",
         MMUEXT_UNPIN_TABLE = "MMUEXT_UNPIN_TABLE",
@@ -351,12 +377,21 @@ structures! {
         MapGrantRef = "struct gnttab_map_grant_ref" { host_addr, flags, gref = "ref", dom, status, handle, dev_bus_addr }
         UnmapGrantRef = "struct gnttab_unmap_grant_ref" { host_addr, dev_bus_addr, handle, status }
     }
+    hvm {
+        Param = "struct xen_hvm_param" { domid, index, value }
+        DmOpBuf = "struct xen_dm_op_buf" { h, size }
+    }
     memory {
         MachphysMapping = "struct xen_machphys_mapping" { v_start, v_end, max_mfn }
+        Reservation = "struct xen_memory_reservation" { extent_start, nr_extents, extent_order, mem_flags, domid }
+        AddToPhysmap = "struct xen_add_to_physmap" { domid, size, space, idx, gpfn }
+        RemoveFromPhysmap = "struct xen_remove_from_physmap" { domid, gpfn }
+        AcquireResource = "struct xen_mem_acquire_resource" { domid, kind = "type", id, nr_frames, frame, frame_list }
     }
     sched {
         Shutdown = "struct sched_shutdown" { reason }
         Poll = "struct sched_poll" { ports, nr_ports, timeout }
+        RemoteShutdown = "struct sched_remote_shutdown" { domain_id, reason }
     }
     vcpu {
         SetSingleshotTimer = "struct vcpu_set_singleshot_timer" { timeout_abs_ns, flags }
@@ -471,7 +506,7 @@ fn run_c(checks: &[Check]) -> Vec<i64> {
     let mut source = String::from(
         "#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <string.h>\n#include <errno.h>\n",
     );
-    source.push_str("#define __XEN_INTERFACE_VERSION__ 0x00040e00\n");
+    source.push_str("#define __XEN_INTERFACE_VERSION__ 0x00040e00\n#define __XEN_TOOLS__ 1\n");
     for header in HEADERS {
         writeln!(source, "#include <xen/{header}.h>").expect("a string");
     }
