@@ -24,9 +24,11 @@ pub fn count() -> u64 {
     COUNT.load(core::sync::atomic::Ordering::Relaxed)
 }
 
+/// Issues a hypercall.
+///
 /// # Safety
 /// The operation and its arguments must be ones that keep Rust's memory and this kernel's state intact.
-unsafe fn raw(number: usize, args: [u64; 4]) -> i64 {
+pub(crate) unsafe fn raw(number: usize, args: [u64; 4]) -> i64 {
     COUNT.store(count() + 1, core::sync::atomic::Ordering::Relaxed);
     let result: i64;
     // SAFETY: the ABI of a PV hypercall; what it does to memory is the caller's promise.
@@ -45,15 +47,15 @@ unsafe fn raw(number: usize, args: [u64; 4]) -> i64 {
     result
 }
 
-fn check(result: i64) -> Result<u64, Errno> {
+pub(crate) fn check(result: i64) -> Result<u64, Errno> {
     if result < 0 { Err(Errno(-(result as i32))) } else { Ok(result as u64) }
 }
 
-fn address<T: ?Sized>(value: &T) -> u64 {
+pub(crate) fn address<T: ?Sized>(value: &T) -> u64 {
     core::ptr::from_ref(value).cast::<u8>() as u64
 }
 
-fn address_mut<T: ?Sized>(value: &mut T) -> u64 {
+pub(crate) fn address_mut<T: ?Sized>(value: &mut T) -> u64 {
     core::ptr::from_mut(value).cast::<u8>() as u64
 }
 
@@ -149,6 +151,17 @@ pub unsafe fn mmu_update(updates: &[xen::MmuUpdate]) -> Result<(), Errno> {
     if done as usize == updates.len() { Ok(()) } else { Err(Errno(22)) }
 }
 
+/// Changes last-level entries to lead to frames of the domain `owner`, in order. Where Xen refuses one it ends: how many came before.
+///
+/// # Safety
+/// As for [`mmu_update`].
+pub unsafe fn mmu_update_foreign(updates: &[xen::MmuUpdate], owner: u16) -> Result<(), (usize, Errno)> {
+    let mut done = 0u32;
+    let args = [address(updates), updates.len() as u64, address_mut(&mut done), owner.into()];
+    // SAFETY: promised by the caller.
+    check(unsafe { raw(xen::HYPERVISOR_MMU_UPDATE, args) }).map(drop).map_err(|errno| (done as usize, errno))
+}
+
 /// Changes the entry that maps `address` and flushes it from the TLB.
 ///
 /// # Safety
@@ -232,22 +245,24 @@ pub fn grant_table_set_version(version: u32) -> Result<(), Errno> {
     check(unsafe { raw(xen::HYPERVISOR_GRANT_TABLE_OP, args) }).map(drop)
 }
 
-/// `GNTTABOP_map_grant_ref`
+/// `GNTTABOP_map_grant_ref`; each operation has a status of its own.
 ///
 /// # Safety
-/// `operation.host_addr` is reserved for the page, and nothing is mapped there.
-pub unsafe fn grant_map(operation: &mut grant_table::MapGrantRef) -> Result<(), Errno> {
-    let args = [grant_table::GNTTABOP_MAP_GRANT_REF.into(), address_mut(operation), 1, 0];
+/// Each `host_addr` is reserved for the page, and nothing is mapped there.
+pub unsafe fn grant_map(operations: &mut [grant_table::MapGrantRef]) -> Result<(), Errno> {
+    let count = operations.len() as u64;
+    let args = [grant_table::GNTTABOP_MAP_GRANT_REF.into(), address_mut(operations), count, 0];
     // SAFETY: promised by the caller; Xen fills the structure.
     check(unsafe { raw(xen::HYPERVISOR_GRANT_TABLE_OP, args) }).map(drop)
 }
 
-/// `GNTTABOP_unmap_grant_ref`
+/// `GNTTABOP_unmap_grant_ref`; each operation has a status of its own.
 ///
 /// # Safety
-/// Nobody uses the mapping any more.
-pub unsafe fn grant_unmap(operation: &mut grant_table::UnmapGrantRef) -> Result<(), Errno> {
-    let args = [grant_table::GNTTABOP_UNMAP_GRANT_REF.into(), address_mut(operation), 1, 0];
+/// Nobody uses the mappings any more.
+pub unsafe fn grant_unmap(operations: &mut [grant_table::UnmapGrantRef]) -> Result<(), Errno> {
+    let count = operations.len() as u64;
+    let args = [grant_table::GNTTABOP_UNMAP_GRANT_REF.into(), address_mut(operations), count, 0];
     // SAFETY: promised by the caller; Xen fills the structure.
     check(unsafe { raw(xen::HYPERVISOR_GRANT_TABLE_OP, args) }).map(drop)
 }
@@ -338,6 +353,12 @@ impl<const N: usize> Multicall<N> {
     /// Adds updates of page tables.
     pub fn mmu_update(&mut self, updates: &[xen::MmuUpdate]) {
         let args = [address(updates), updates.len() as u64, 0, xen::DOMID_SELF.into()];
+        self.push(xen::HYPERVISOR_MMU_UPDATE, args);
+    }
+
+    /// Adds updates of last-level entries that are to lead to frames of the domain `owner`; `done` gets how many were made.
+    pub fn mmu_update_foreign(&mut self, updates: &[xen::MmuUpdate], done: &mut u32, owner: u16) {
+        let args = [address(updates), updates.len() as u64, address_mut(done), owner.into()];
         self.push(xen::HYPERVISOR_MMU_UPDATE, args);
     }
 

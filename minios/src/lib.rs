@@ -6,6 +6,7 @@
 //! | [`memory`] | frames, page tables, page allocator, heap |
 //! | [`trap`], [`crash`] | exceptions and panics: registers, backtrace, `SCHEDOP_shutdown(crash)` |
 //! | [`events`], [`grants`], [`time`], [`entropy`] | what Xen gives: event channels, grant table v1, clocks, and RDRAND |
+//! | [`foreign`] | hypercalls on another domain, and a window on its memory, for a device model |
 //! | [`thread`], [`sync`] | cooperative threads, and what they wait on |
 //! | [`user`] | user mode: registers, page tables, preemption, time for a vDSO |
 //! | [`console`] | `print!`, `log`, and the way out that works in a crash |
@@ -37,6 +38,8 @@ pub mod crash;
 pub mod entropy;
 #[cfg(target_os = "none")]
 pub mod events;
+#[cfg(target_os = "none")]
+pub mod foreign;
 #[cfg(target_os = "none")]
 pub mod grants;
 #[cfg(target_os = "none")]

@@ -67,7 +67,9 @@ impl MappedGrant {
             ..MapGrantRef::default()
         };
         // SAFETY: the address was reserved for this page, and nothing is mapped there.
-        unsafe { hypercall::grant_map(&mut operation) }.map_err(GrantMapError::Refused).map_err(give_back)?;
+        unsafe { hypercall::grant_map(core::slice::from_mut(&mut operation)) }
+            .map_err(GrantMapError::Refused)
+            .map_err(give_back)?;
         match NonNull::new(address as *mut u8) {
             Some(page) if operation.status == 0 => Ok(Self { page, handle: operation.handle }),
             _ => Err(give_back(GrantMapError::Status { status: operation.status, gref, domain })),
@@ -81,7 +83,7 @@ impl Drop for MappedGrant {
         let mut operation =
             UnmapGrantRef { host_addr: address, handle: self.handle, ..UnmapGrantRef::default() };
         // SAFETY: mapped by `new`, and `self` was the only way to it.
-        let unmapped = unsafe { hypercall::grant_unmap(&mut operation) };
+        let unmapped = unsafe { hypercall::grant_unmap(core::slice::from_mut(&mut operation)) };
         if unmapped.is_ok() && operation.status == 0 {
             stack::give_back(address, 1);
         } else {

@@ -80,6 +80,8 @@ const WRITABLE: u64 = 1 << 1;
 const USER: u64 = 1 << 2;
 const ACCESSED: u64 = 1 << 5;
 const DIRTY: u64 = 1 << 6;
+/// A bit for software: the frame is another domain's.
+const FOREIGN: u64 = 1 << 9;
 const NO_EXECUTE: u64 = 1 << 63;
 const FRAME: u64 = 0x000f_ffff_ffff_f000;
 
@@ -106,6 +108,16 @@ impl Entry {
     pub const fn user(mfn: Mfn, writable: bool, executable: bool) -> Self {
         let access = if writable { WRITABLE } else { 0 } | if executable { 0 } else { NO_EXECUTE };
         Self(mfn.address() | PRESENT | USER | ACCESSED | access)
+    }
+
+    /// Maps a frame of another domain for user mode. Nothing may take its number for one of ours.
+    pub const fn foreign(mfn: Mfn, writable: bool) -> Self {
+        Self(Self::user(mfn, writable, false).0 | FOREIGN)
+    }
+
+    /// Whether the frame is another domain's.
+    pub const fn is_foreign(self) -> bool {
+        self.0 & FOREIGN != 0
     }
 
     /// The same frame, accessed and dirty bits, with other permissions of user mode.
@@ -178,6 +190,15 @@ mod tests {
             let entry = Entry::page(Mfn(5), protection).0;
             assert!(entry & WRITABLE == 0 || entry & NO_EXECUTE != 0, "{protection:?}");
         }
+    }
+
+    #[test]
+    fn a_foreign_frame_is_known_by_its_entry() {
+        let entry = Entry::foreign(Mfn(0xff_ffff_ffff), true);
+        assert!(entry.is_foreign() && entry.is_writable() && !entry.is_executable());
+        assert_eq!(entry.mfn(), Mfn(0xff_ffff_ffff));
+        assert!(!Entry::user(Mfn(0xff_ffff_ffff), true, true).is_foreign());
+        assert!(!Entry::page(Mfn(0xff_ffff_ffff), Protection::ReadWrite).is_foreign());
     }
 
     #[test]

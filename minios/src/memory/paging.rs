@@ -184,9 +184,9 @@ fn entry_or_table(address: u64) -> Result<u64, MapError> {
     entry(address, 1).map(|(machine, _)| machine).ok_or(MapError::Refused(Errno(14)))
 }
 
-/// Makes the tables that a mapping at `address` needs, without the mapping.
-pub fn prepare(address: u64) -> Result<(), MapError> {
-    entry_or_table(address).map(drop)
+/// Makes the tables that a mapping at `address` needs, without the mapping. Returns the machine address of its entry.
+pub fn prepare(address: u64) -> Result<u64, MapError> {
+    entry_or_table(address)
 }
 
 /// Maps frames, one page after another from `address`.

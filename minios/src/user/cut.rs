@@ -20,6 +20,8 @@ pub(super) struct Cut {
     pub batch: Batch,
     /// Single pages.
     pages: Vec<(u64, Pfn)>,
+    /// Single frames of other domains, counted: nobody takes them back but Xen.
+    foreign: usize,
     /// Tables whose entries are still in them, to be read after the commit.
     parts: Vec<Table>,
     /// All tables that become free.
@@ -51,7 +53,7 @@ impl Cut {
     fn new() -> Result<Self, MapError> {
         let mut batch = Batch::new()?;
         batch.reserve(2 * LEN)?;
-        Ok(Self { batch, pages: list()?, parts: list()?, tables: list()? })
+        Ok(Self { batch, pages: list()?, foreign: 0, parts: list()?, tables: list()? })
     }
 
     /// The spare one, or a new one while that is in use.
@@ -69,6 +71,7 @@ impl Cut {
     /// `true`: that was all.
     pub fn cut(&mut self, root: Table, range: &Range<u64>) -> Result<bool, MapError> {
         self.pages.clear();
+        self.foreign = 0;
         self.parts.clear();
         self.tables.clear();
         let done = self.cut_table(root, range)?;
@@ -83,7 +86,7 @@ impl Cut {
 
     /// Entries that the lists still hold, each with its update.
     fn room(&self) -> usize {
-        LEN - self.pages.len() - self.parts.len() - self.tables.len()
+        LEN - self.pages.len() - self.foreign - self.parts.len() - self.tables.len()
     }
 
     fn cut_table(&mut self, table: Table, range: &Range<u64>) -> Result<Done, MapError> {
@@ -93,7 +96,10 @@ impl Cut {
                 return Ok(Done::Full);
             }
             if table.level == 1 {
-                self.pages.push((base, walk::below(entry)));
+                match entry.is_foreign() {
+                    true => self.foreign += 1,
+                    false => self.pages.push((base, walk::below(entry))),
+                }
                 self.batch.set(slot, Entry::NONE)?;
                 self.batch.stale(base);
                 removed += 1;
@@ -150,7 +156,7 @@ impl Cut {
         self.pages.drain(..).for_each(|(address, pfn)| f(address, pfn));
         for part in self.parts.drain(..) {
             let all: Result<(), core::convert::Infallible> =
-                part.leaves(&part.range(), &mut |address, _, entry| {
+                part.own_leaves(&part.range(), &mut |address, _, entry| {
                     f(address, walk::below(entry));
                     Ok(())
                 });

@@ -3,6 +3,7 @@
 //! A new table is plain memory until the commit that hooks it in: its entries cost no update, and Xen validates it once. Then
 //! its page is read-only, in the direct map as well, until the table goes.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -74,7 +75,8 @@ struct Hook {
 }
 
 /// The page tables of a process. They hold no reference to the frames that they map: before the tables are dropped, the layer
-/// above takes its frames back by [`UserTables::clear_range`].
+/// above takes its frames back by [`UserTables::clear_range`]. Frames of other domains are none of these: Xen counts them, and
+/// what concerns pages of our own passes them over.
 pub struct UserTables {
     top: Pfn,
     /// Its machine frame.
@@ -85,6 +87,8 @@ pub struct UserTables {
     fresh: Vec<Pfn>,
     hooks: Vec<Hook>,
     batch: Batch,
+    /// Handles of the grants that are mapped, by address.
+    pub(super) grants: BTreeMap<u64, u32>,
 }
 
 // SAFETY: the pointers lead to page tables that this value owns.
@@ -100,7 +104,15 @@ impl UserTables {
         let batch = Batch::new()?;
         let top = update::new_table()?;
         fresh.push(top);
-        Ok(Self { top, frame: machine_frame(top), in_use: false, fresh, hooks: Vec::new(), batch })
+        Ok(Self {
+            top,
+            frame: machine_frame(top),
+            in_use: false,
+            fresh,
+            hooks: Vec::new(),
+            batch,
+            grants: BTreeMap::new(),
+        })
     }
 
     /// The frame of the top table, once it was committed.
@@ -120,11 +132,12 @@ impl UserTables {
     pub fn entry(&self, address: u64) -> Option<Leaf> {
         let (slot, _) = self.find(address)?;
         // SAFETY: an entry of one of these tables.
-        Some(unsafe { walk::read(slot) }).filter(|entry| entry.is_present()).map(Leaf::of)
+        let entry = unsafe { walk::read(slot) };
+        (entry.is_present() && !entry.is_foreign()).then(|| Leaf::of(entry))
     }
 
     /// The last-level entry for an address, and whether its table is plain memory; `None` if there is no table.
-    fn find(&self, address: u64) -> Option<(*mut u64, bool)> {
+    pub(super) fn find(&self, address: u64) -> Option<(*mut u64, bool)> {
         if address >= USER_END {
             return None;
         }
@@ -144,7 +157,7 @@ impl UserTables {
     }
 
     /// The same, with the tables that are missing made.
-    fn find_or_make(&mut self, address: u64) -> Result<(*mut u64, bool), MapError> {
+    pub(super) fn find_or_make(&mut self, address: u64) -> Result<(*mut u64, bool), MapError> {
         if address >= USER_END {
             return Err(MapError::Refused(crate::hypercall::Errno(22)));
         }
@@ -251,7 +264,7 @@ impl UserTables {
     ) -> Result<(), MapError> {
         self.commit()?;
         let root = self.root();
-        root.leaves(&range, &mut |address, slot, entry| {
+        root.own_leaves(&range, &mut |address, slot, entry| {
             let prot = decide(address, Leaf::of(entry));
             let new = entry.with_access(prot.write, prot.execute);
             let old = entry.with_access(entry.is_writable(), entry.is_executable());
@@ -264,7 +277,7 @@ impl UserTables {
     pub fn visit(&self, range: Range<u64>, f: &mut dyn FnMut(u64, Leaf)) {
         let range = range.start..range.end.min(USER_END);
         let all: Result<(), core::convert::Infallible> =
-            self.root().leaves(&range, &mut |address, _, entry| {
+            self.root().own_leaves(&range, &mut |address, _, entry| {
                 f(address, Leaf::of(entry));
                 Ok(())
             });
@@ -282,10 +295,11 @@ impl UserTables {
         count
     }
 
-    /// Unmaps a range and frees the tables that become empty. When Xen has done so, `f` gets each page that was mapped.
+    /// Unmaps a range and frees the tables that become empty. When Xen has done so, `f` gets each page of ours that was mapped.
     pub fn clear_range(&mut self, range: Range<u64>, f: &mut dyn FnMut(u64, Pfn)) -> Result<(), MapError> {
         let range = range.start..range.end.min(USER_END);
         self.commit()?;
+        self.unmap_grants(&range);
         let mut cut = Cut::take()?;
         let cleared = self.clear(&mut cut, &range, f);
         cut.put_back();
@@ -331,7 +345,7 @@ impl UserTables {
         let mut child = Self::new()?;
         let mut near: Option<(u64, Pfn)> = None;
         for range in ranges {
-            self.root().leaves::<MapError>(&range, &mut |address, slot, entry| {
+            self.root().own_leaves::<MapError>(&range, &mut |address, slot, entry| {
                 let fork = decide(address, Leaf::of(entry));
                 let copy = match fork {
                     Fork::Skip => return Ok(()),
@@ -378,6 +392,7 @@ impl Drop for UserTables {
         if !self.in_use {
             return;
         }
+        self.unmap_grants(&(0..USER_END));
         let mut release = Release::new();
         if self.is_loaded() {
             release.first(MMUEXT_NEW_USER_BASEPTR, 0);

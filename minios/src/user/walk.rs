@@ -28,7 +28,7 @@ pub(super) unsafe fn read(slot: *const u64) -> Entry {
     Entry(unsafe { slot.read_volatile() })
 }
 
-/// The table that an entry leads to.
+/// The table, or the page of our own, that an entry leads to.
 pub(super) fn below(entry: Entry) -> Pfn {
     page_frame(entry.mfn())
 }
@@ -117,6 +117,17 @@ impl Table {
             if self.level == 1 { f(base, slot, entry)? } else { self.child(base, entry).leaves(range, f)? }
         }
         Ok(())
+    }
+
+    /// The same of pages of our own alone.
+    pub fn own_leaves<E>(
+        self,
+        range: &Range<u64>,
+        f: &mut dyn FnMut(u64, *mut u64, Entry) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.leaves(range, &mut |address, slot, entry| {
+            if entry.is_foreign() { Ok(()) } else { f(address, slot, entry) }
+        })
     }
 
     /// Calls `f` with this table and all below.

@@ -1,0 +1,235 @@
+//! Frames of other domains in a process's page tables: mapped by number as its device model may, or by grant.
+//!
+//! Their entries bear a bit for software, and none of the functions for pages of our own sees them: a foreign frame number is
+//! never taken for one of ours. Xen counts the references to foreign frames itself, so taking the entry out ends a mapping. A
+//! grant is ended by name, before its table may go.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use xen_sys::grant_table::{
+    GNTMAP_APPLICATION_MAP, GNTMAP_CONTAINS_PTE, GNTMAP_GUEST_AVAIL0, GNTMAP_HOST_MAP, GNTMAP_READONLY,
+    MapGrantRef, UnmapGrantRef,
+};
+use xen_sys::xen::{DOMID_FIRST_RESERVED, MMU_NORMAL_PT_UPDATE, MMU_PT_UPDATE_NO_TRANSLATE, MmuUpdate};
+
+use super::tables::{USER_END, UserTables};
+use super::walk;
+use crate::hypercall::{self, Errno};
+use crate::memory::address::{Entry, Mfn, Pfn};
+use crate::memory::paging::{MapError, machine_frame};
+
+/// Updates that one hypercall gets at most.
+const PORTION: usize = 512;
+/// Grants that one hypercall maps or unmaps at most.
+const FEW: usize = 32;
+/// Frame numbers are smaller.
+const FRAMES: u64 = 1 << 40;
+
+const ESRCH: Errno = Errno(3);
+const EPERM: Errno = Errno(1);
+const EBUSY: Errno = Errno(16);
+const EINVAL: Errno = Errno(22);
+
+/// What a frame number counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Counting {
+    /// The frames of the other domain, as it sees them: Xen translates.
+    Guest,
+    /// The machine's frames.
+    Machine,
+}
+
+/// A frame of another domain that is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ForeignLeaf {
+    /// The machine's frame.
+    pub frame: Mfn,
+    /// User mode may write.
+    pub write: bool,
+    /// It came by a grant.
+    pub by_grant: bool,
+}
+
+/// A grant to map.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Grant {
+    /// Who grants.
+    pub domain: u16,
+    /// Its reference.
+    pub gref: u32,
+}
+
+impl UserTables {
+    /// The foreign frame that is mapped at an address.
+    pub fn foreign(&self, address: u64) -> Option<ForeignLeaf> {
+        let (slot, _) = self.find(address)?;
+        // SAFETY: an entry of one of these tables.
+        let entry =
+            Some(unsafe { walk::read(slot) }).filter(|entry| entry.is_present() && entry.is_foreign())?;
+        let by_grant = self.grants.contains_key(&(address & !0xfff));
+        Some(ForeignLeaf { frame: entry.mfn(), write: entry.is_writable(), by_grant })
+    }
+
+    /// Maps frames of another domain, one page after another, where nothing is mapped; it takes effect at once. `errors` gets what
+    /// Xen answered to each, as a positive errno, and 0 for those that are mapped: `ESRCH` without such a domain, `EPERM` if it is
+    /// none that we look after, `EINVAL` for a frame that is not there or may not be mapped, `ENOENT` for one that is paged out;
+    /// `EBUSY` where something is mapped.
+    pub fn map_foreign(
+        &mut self,
+        address: u64,
+        domain: u16,
+        frames: &[u64],
+        counting: Counting,
+        write: bool,
+        errors: &mut [i32],
+    ) -> Result<(), MapError> {
+        self.make_tables(address, frames.len())?;
+        let mut updates: Vec<MmuUpdate> = Vec::new();
+        let mut pages: Vec<u32> = Vec::new();
+        let room = frames.len().min(PORTION);
+        updates.try_reserve_exact(room).map_err(|_| MapError::OutOfMemory)?;
+        pages.try_reserve_exact(room).map_err(|_| MapError::OutOfMemory)?;
+        let command = match counting {
+            Counting::Guest => MMU_NORMAL_PT_UPDATE,
+            Counting::Machine => MMU_PT_UPDATE_NO_TRANSLATE,
+        };
+        for (portion, (frames, errors)) in frames.chunks(PORTION).zip(errors.chunks_mut(PORTION)).enumerate()
+        {
+            let first = address + (portion * PORTION) as u64 * 0x1000;
+            updates.clear();
+            pages.clear();
+            for (page, (frame, error)) in frames.iter().zip(errors.iter_mut()).enumerate() {
+                *error = match self.free_entry(first + page as u64 * 0x1000) {
+                    Err(errno) => errno.0,
+                    Ok(_) if *frame >= FRAMES => EINVAL.0,
+                    Ok(_) if domain >= DOMID_FIRST_RESERVED => ESRCH.0,
+                    Ok(ptr) => {
+                        updates.push(MmuUpdate {
+                            ptr: ptr | command,
+                            val: Entry::foreign(Mfn(*frame), write).0,
+                        });
+                        pages.push(page as u32);
+                        0
+                    }
+                };
+            }
+            update_each(&updates, domain, &mut |update, errno| {
+                let page = pages.get(update).map_or(usize::MAX, |page| *page as usize);
+                if let Some(error) = errors.get_mut(page) {
+                    *error = errno.0;
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Maps grants of other domains, one page after another, where nothing is mapped; it takes effect at once. `status` gets what
+    /// Xen answered to each (`GNTST_*`, negative), and 0 for those that are mapped.
+    pub fn map_grants(
+        &mut self,
+        address: u64,
+        grants: &[Grant],
+        write: bool,
+        status: &mut [i16],
+    ) -> Result<(), MapError> {
+        self.make_tables(address, grants.len())?;
+        let flags = GNTMAP_HOST_MAP | GNTMAP_APPLICATION_MAP | GNTMAP_CONTAINS_PTE | GNTMAP_GUEST_AVAIL0;
+        let flags = flags | if write { 0 } else { GNTMAP_READONLY };
+        for (portion, (grants, status)) in grants.chunks(FEW).zip(status.chunks_mut(FEW)).enumerate() {
+            let first = address + (portion * FEW) as u64 * 0x1000;
+            let mut operations = [MapGrantRef::default(); FEW];
+            for (page, (operation, grant)) in operations.iter_mut().zip(grants).enumerate() {
+                let host_addr = self.free_entry(first + page as u64 * 0x1000)?;
+                let (gref, dom) = (grant.gref, grant.domain);
+                *operation =
+                    MapGrantRef { host_addr, flags, gref, dom, status: -1, ..MapGrantRef::default() };
+            }
+            let operations = operations.get_mut(..grants.len()).unwrap_or_default();
+            // SAFETY: entries of tables of user mode, which are in use and map nothing there.
+            unsafe { hypercall::grant_map(operations)? };
+            for (page, (operation, status)) in operations.iter().zip(status).enumerate() {
+                *status = operation.status;
+                if operation.status == 0 {
+                    self.grants.insert(first + page as u64 * 0x1000, operation.handle);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the grants in a range. Xen flushes the TLB. What it refuses is said, and forgotten.
+    pub(super) fn unmap_grants(&mut self, range: &Range<u64>) {
+        loop {
+            let mut operations = [UnmapGrantRef::default(); FEW];
+            let mut count = 0;
+            while let Some(operation) = operations.get_mut(count)
+                && let Some((&address, &handle)) = self.grants.range(range.clone()).next()
+            {
+                self.grants.remove(&address);
+                let Some((slot, false)) = self.find(address) else { continue };
+                let host_addr = machine_address(slot);
+                *operation = UnmapGrantRef { host_addr, handle, ..UnmapGrantRef::default() };
+                count += 1;
+            }
+            let operations = operations.get_mut(..count).unwrap_or_default();
+            if operations.is_empty() {
+                return;
+            }
+            // SAFETY: user mode does not run, and the kernel does not use mappings of user mode.
+            let unmapped = unsafe { hypercall::grant_unmap(operations) };
+            if let Some(refused) = operations.iter().find(|operation| operation.status != 0)
+                && unmapped.is_ok()
+            {
+                log::error!(target: "grants", "GNTTABOP_unmap_grant_ref of a process: status {}", refused.status);
+            }
+            if let Err(errno) = unmapped {
+                log::error!(target: "grants", "GNTTABOP_unmap_grant_ref of a process: {errno}");
+            }
+        }
+    }
+
+    /// Makes the tables for so many pages, and has Xen know them: it does not check what is put into memory that is no table yet.
+    fn make_tables(&mut self, address: u64, pages: usize) -> Result<(), MapError> {
+        let bytes = (pages as u64).checked_mul(0x1000).ok_or(EINVAL)?;
+        let end = address.checked_add(bytes).filter(|end| *end <= USER_END).ok_or(EINVAL)?;
+        let mut at = address;
+        while at < end {
+            self.find_or_make(at)?;
+            at = (at | (walk::span(2) - 1)) + 1;
+        }
+        self.commit()
+    }
+
+    /// The machine address of the entry for a page at which nothing is mapped.
+    fn free_entry(&self, address: u64) -> Result<u64, Errno> {
+        match self.find(address) {
+            // SAFETY: an entry of one of these tables.
+            Some((slot, false)) if unsafe { walk::read(slot) } == Entry::NONE => Ok(machine_address(slot)),
+            Some((_, false)) => Err(EBUSY),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+/// The machine address of an entry.
+fn machine_address(slot: *const u64) -> u64 {
+    let address = slot as u64;
+    machine_frame(Pfn::of_address(address)).address() + (address & 0xfff)
+}
+
+/// Has Xen make updates, and tells which it refuses: each for itself, unless it is the domain that is refused.
+fn update_each(updates: &[MmuUpdate], domain: u16, failed: &mut dyn FnMut(usize, Errno)) {
+    let mut at = 0;
+    while let Some(rest) = updates.get(at..).filter(|rest| !rest.is_empty()) {
+        // SAFETY: entries of tables of user mode that map nothing get frames that are not ours.
+        let Err((done, errno)) = (unsafe { hypercall::mmu_update_foreign(rest, domain) }) else { return };
+        at += done;
+        if errno == ESRCH || errno == EPERM {
+            (at..updates.len()).for_each(|update| failed(update, errno));
+            return;
+        }
+        failed(at, errno);
+        at += 1;
+    }
+}
