@@ -8,6 +8,7 @@ use linux_base::{Errno, Result};
 
 use crate::fault::{Effort, Missing};
 use crate::space::{PAGE, State};
+use crate::span::Span;
 use crate::{Access, AddressSpace, FaultOutcome, Frame, PAGE_SIZE, PageTables, USER_END};
 
 /// Pages that were found lately.
@@ -84,15 +85,15 @@ pub(crate) fn check_range(address: u64, len: usize) -> Result<()> {
 }
 
 impl AddressSpace {
-    /// Goes through a range page by page: `each` gets the page, the offset in it, how far it is from the start, and a length.
+    /// Goes through a range span by span: `each` gets the bytes, and how far they are from the start; `false` ends it behind them.
     /// Returns how far it came; less than `len` when a page cannot be had with that effort.
-    pub(crate) fn each_page(
+    pub(crate) fn each_span(
         &self,
         address: u64,
         len: usize,
         access: Access,
         effort: Effort,
-        each: &mut dyn FnMut(&Frame, usize, usize, usize) -> bool,
+        each: &mut dyn FnMut(&Span<'_>, usize) -> bool,
     ) -> usize {
         let mut done = 0;
         let mut state = self.state.lock();
@@ -103,7 +104,8 @@ impl AddressSpace {
                 Ok(number) => {
                     let offset = (at % PAGE) as usize;
                     let step = (PAGE_SIZE - offset).min(len - done);
-                    let goes_on = with_frame(number, |frame| each(frame, offset, done, step));
+                    let goes_on =
+                        with_frame(number, |frame| each(&Span::of_frame(frame, offset, step), done));
                     done += step;
                     if !goes_on {
                         break;
@@ -127,15 +129,15 @@ impl AddressSpace {
     /// Copies as much as can be from the program, and returns how much.
     pub(crate) fn copy_in(&self, address: u64, into: &mut [u8], effort: Effort) -> usize {
         let len = into.len();
-        self.each_page(address, len, Access::Read, effort, &mut |frame, offset, done, step| {
-            frame.read(offset, &mut into[done..done + step]) == step
+        self.each_span(address, len, Access::Read, effort, &mut |span, done| {
+            span.read(0, &mut into[done..]) == span.len()
         })
     }
 
     /// Copies as much as can be to the program, and returns how much.
     pub(crate) fn copy_out(&self, address: u64, bytes: &[u8], effort: Effort) -> usize {
-        self.each_page(address, bytes.len(), Access::Write, effort, &mut |frame, offset, done, step| {
-            frame.write(offset, &bytes[done..done + step]) == step
+        self.each_span(address, bytes.len(), Access::Write, effort, &mut |span, done| {
+            span.write(&bytes[done..]) == span.len()
         })
     }
 
@@ -154,11 +156,10 @@ impl AddressSpace {
     /// Zeroes memory of the program: all or `EFAULT`. May wait for a disk.
     pub fn zero_bytes(&self, address: u64, len: usize) -> Result<()> {
         check_range(address, len)?;
-        let done =
-            self.each_page(address, len, Access::Write, Effort::Wait, &mut |frame, offset, _, step| {
-                frame.zero(offset, step);
-                true
-            });
+        let done = self.each_span(address, len, Access::Write, Effort::Wait, &mut |span, _| {
+            span.zero();
+            true
+        });
         if done == len { Ok(()) } else { Err(Errno::EFAULT) }
     }
 
@@ -201,12 +202,12 @@ impl AddressSpace {
         let mut ended = false;
         let mut result = Ok(());
         let room = USER_END.saturating_sub(address).min(limit as u64) as usize;
-        self.each_page(address, room, Access::Read, Effort::Wait, &mut |frame, offset, _, step| {
+        self.each_span(address, room, Access::Read, Effort::Wait, &mut |span, _| {
             // In small steps: most strings are short, and nothing behind the end is to be copied.
             let mut chunk = [0; 128];
             let mut at = 0;
-            while at < step {
-                let len = frame.read(offset + at, &mut chunk[..(step - at).min(128)]);
+            while at < span.len() {
+                let len = span.read(at, &mut chunk);
                 let bytes = &chunk[..len];
                 let text = bytes.iter().position(|byte| *byte == 0).map_or(bytes, |end| &bytes[..end]);
                 result = string.try_reserve(text.len()).map_err(Errno::from);

@@ -7,7 +7,7 @@ use linux_base::{Errno, Result};
 
 use crate::copy::check_range;
 use crate::fault::Effort;
-use crate::{Access, AddressSpace, Frame};
+use crate::{Access, AddressSpace};
 
 /// What makes two addresses the same futex.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -94,11 +94,8 @@ impl AddressSpace {
     ) -> Result<T> {
         check_word(address)?;
         let mut result = None;
-        self.each_page(address, 4, access, effort, &mut |frame: &Frame, offset, _, _| {
-            // SAFETY: `offset` is aligned and lies within the page, which lives during the call; the word is only ever reached by
-            // atomics and by copies that happen when nothing else runs.
-            let word = unsafe { AtomicU32::from_ptr(frame.as_ptr().as_ptr().add(offset).cast()) };
-            result = Some(run(word));
+        self.each_span(address, 4, access, effort, &mut |span, _| {
+            result = span.word().map(&mut run);
             true
         });
         result.ok_or(Errno::EFAULT)

@@ -7,7 +7,8 @@ use linux_base::{Errno, Result, Sink, Source};
 
 use crate::copy::check_range;
 use crate::fault::Effort;
-use crate::{Access, AddressSpace, Frame};
+use crate::span::Span;
+use crate::{Access, AddressSpace};
 
 /// No call transfers more (`MAX_RW_COUNT`).
 const MAX_BYTES: usize = 0x7fff_f000;
@@ -202,11 +203,11 @@ impl Sink for UserSink<'_> {
 
     fn push_zeroes(&mut self, len: usize) -> Result<usize> {
         self.0.transfer(len, |space, range, _| {
-            let mut zero = |frame: &Frame, offset: usize, _: usize, step: usize| {
-                frame.zero(offset, step);
+            let mut zero = |span: &Span<'_>, _: usize| {
+                span.zero();
                 true
             };
-            space.each_page(range.address, range.len, Access::Write, Effort::Memory, &mut zero)
+            space.each_span(range.address, range.len, Access::Write, Effort::Memory, &mut zero)
         })
     }
 }

@@ -35,6 +35,7 @@ mod report;
 mod room;
 mod shared;
 mod space;
+mod span;
 mod tables;
 
 #[cfg(not(target_os = "none"))]
