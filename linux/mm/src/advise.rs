@@ -11,7 +11,7 @@ use linux_base::abi::general::{
 };
 use linux_base::{Errno, Result};
 
-use crate::area::AreaFlags;
+use crate::area::{Area, AreaFlags};
 use crate::space::{PAGE, Removed, State, page_range};
 use crate::{Access, AddressSpace, FaultOutcome, PageTables, Pager, USER_END};
 
@@ -32,6 +32,10 @@ impl AddressSpace {
         let (start, end) = page_range(start, len).ok_or(Errno::EINVAL)?;
         if start == end {
             return Ok(());
+        }
+        let needs_pages = matches!(advice, MADV_DONTNEED | MADV_REMOVE | MADV_DOFORK | MADV_DODUMP);
+        if needs_pages && self.state.lock().overlapping(start, end).any(Area::is_foreign) {
+            return Err(Errno::EINVAL);
         }
         let mut removed = Removed::new();
         let mut flag = |flag, on| self.state.lock().change_flags(start, end, flag, on, &mut removed);
@@ -153,12 +157,7 @@ impl State {
     }
 
     /// The parts of objects that are mapped shared in a range, if `check` agrees to each area; `ENOMEM` for a hole.
-    fn parts(
-        &self,
-        start: u64,
-        end: u64,
-        check: impl Fn(&crate::area::Area) -> Result<()>,
-    ) -> Result<Vec<Part>> {
+    fn parts(&self, start: u64, end: u64, check: impl Fn(&Area) -> Result<()>) -> Result<Vec<Part>> {
         self.check_whole(start, end)?;
         let mut parts: Vec<Part> = Vec::new();
         for area in self.overlapping(start, end) {
@@ -178,6 +177,10 @@ impl State {
             let backing = area.backing.as_ref()?;
             backing.pager.page_now(area.index(backing, address))
         };
-        Ok(self.tables.entry(address).is_some() || self.hidden.contains_key(&address) || at_hand().is_some())
+        let is_foreign = area.is_foreign() && self.tables.foreign(address).is_some();
+        Ok(is_foreign
+            || self.tables.entry(address).is_some()
+            || self.hidden.contains_key(&address)
+            || at_hand().is_some())
     }
 }

@@ -39,6 +39,8 @@ bitflags::bitflags! {
         const TOUCHED = 1 << 7;
         /// Random access is expected: no fault-around.
         const RANDOM = 1 << 8;
+        /// Filled with frames of other domains alone ([`Pager::is_foreign`]).
+        const FOREIGN = 1 << 9;
     }
 }
 
@@ -57,6 +59,15 @@ pub enum Name {
     Special(&'static str),
     /// A path, or what `PR_SET_VMA_ANON_NAME` set.
     Text(Arc<[u8]>),
+}
+
+/// Where the frames in a foreign area come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// A domain that is looked after.
+    Domain(u16),
+    /// Grants of any domains.
+    Grants,
 }
 
 /// The object behind an area.
@@ -101,6 +112,8 @@ pub(crate) struct Area {
     pub backing: Option<Backing>,
     pub claim: Option<WriteClaim>,
     pub name: Name,
+    /// Whose frames are mapped in a foreign area.
+    pub origin: Option<Origin>,
     /// The page behind the last fault, and how many pages that brought: sequential access gets more at once.
     pub next_fault: u64,
     pub batch: u8,
@@ -118,6 +131,7 @@ impl Area {
             backing: None,
             claim: None,
             name: Name::None,
+            origin: None,
             next_fault: 0,
             batch: 1,
         }
@@ -125,6 +139,11 @@ impl Area {
 
     pub fn pages(&self) -> u64 {
         (self.end - self.start) / PAGE_SIZE as u64
+    }
+
+    /// Whether it is filled with frames of other domains alone.
+    pub fn is_foreign(&self) -> bool {
+        self.flags.contains(AreaFlags::FOREIGN)
     }
 
     pub fn is_shared(&self) -> bool {
@@ -182,7 +201,7 @@ impl Area {
             && self.end == next.start
             && (self.prot, self.allowed) == (next.prot, next.allowed)
             && same(self.flags) == same(next.flags)
-            && !self.flags.contains(AreaFlags::GROWS_DOWN)
+            && !self.flags.intersects(AreaFlags::GROWS_DOWN | AreaFlags::FOREIGN)
             && self.name == next.name
     }
 }

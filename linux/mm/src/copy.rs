@@ -6,6 +6,7 @@ use core::cell::Cell;
 use linux_base::file::UserMemory;
 use linux_base::{Errno, Result};
 
+use crate::area::Origin;
 use crate::fault::{Effort, Missing};
 use crate::space::{PAGE, State};
 use crate::span::Span;
@@ -38,29 +39,75 @@ impl Translations {
     }
 }
 
+/// What is at an address.
+enum Found {
+    /// The page of a number.
+    Page(usize),
+    /// A frame of another domain.
+    Foreign,
+}
+
 impl State {
-    /// The number of the page at an address, for an access by the kernel.
+    /// The page at an address, for an access by the kernel.
     fn page_for(
         &mut self,
         address: u64,
         access: Access,
         effort: Effort,
         ahead: u64,
-    ) -> core::result::Result<usize, Missing> {
+    ) -> core::result::Result<Found, Missing> {
         let page = address & !(PAGE - 1);
         let cached = self.translations.slot(page).get();
         if cached.page == page && page != 0 && (access == Access::Read || cached.is_writable) {
-            return Ok(cached.number);
+            return Ok(Found::Page(cached.number));
         }
         let mut entry = self.tables.entry(page);
         if entry.is_none_or(|entry| access == Access::Write && !entry.rights.write) {
             self.fault(address, access, effort, None, ahead)?;
             entry = self.tables.entry(page);
         }
-        let Some(entry) = entry else { return Err(Missing::Refused(FaultOutcome::OutOfMemory)) };
+        let Some(entry) = entry else {
+            let is_foreign = self.tables.foreign(page).is_some();
+            return if is_foreign {
+                Ok(Found::Foreign)
+            } else {
+                Err(Missing::Refused(FaultOutcome::OutOfMemory))
+            };
+        };
         let found = Translation { page, number: entry.number, is_writable: entry.rights.write };
         self.translations.slot(page).set(found);
-        Ok(entry.number)
+        Ok(Found::Page(entry.number))
+    }
+
+    /// Runs something on the foreign frames from an address on, as many as can be had at once and hold `len` bytes. Returns how
+    /// many bytes it ran on, and what came of it; `None` if there were none.
+    fn with_foreign<T>(
+        &mut self,
+        address: u64,
+        len: usize,
+        run: impl FnOnce(&Span<'_>) -> T,
+    ) -> Option<(usize, T)> {
+        let area = self.area_at(address)?;
+        let domain = match area.origin? {
+            Origin::Domain(domain) => domain,
+            Origin::Grants => 0,
+        };
+        let offset = (address % PAGE) as usize;
+        let len = len.min((area.end - address) as usize);
+        let mut run = Some(run);
+        let mut result = None;
+        let shown = self.tables.show(
+            address - offset as u64,
+            (offset + len).div_ceil(PAGE_SIZE),
+            domain,
+            &mut |bytes, pages| {
+                let len = (pages * PAGE_SIZE).saturating_sub(offset).min(len);
+                // SAFETY: so many pages are mapped there during the call, and the span lies within them.
+                let span = unsafe { Span::foreign(bytes.add(offset), len) };
+                result = run.take().map(|run| (len, run(&span)));
+            },
+        );
+        shown.ok().and(result).filter(|(len, _)| *len > 0)
     }
 }
 
@@ -101,7 +148,15 @@ impl AddressSpace {
             let at = address + done as u64;
             let ahead = ((len - done) as u64 + at % PAGE).div_ceil(PAGE);
             match state.page_for(at, access, effort, ahead) {
-                Ok(number) => {
+                Ok(Found::Foreign) => {
+                    let ran = state.with_foreign(at, len - done, |span| each(span, done));
+                    let Some((step, goes_on)) = ran else { break };
+                    done += step;
+                    if !goes_on {
+                        break;
+                    }
+                }
+                Ok(Found::Page(number)) => {
                     let offset = (at % PAGE) as usize;
                     let step = (PAGE_SIZE - offset).min(len - done);
                     let goes_on =

@@ -165,5 +165,5 @@ impl State {
 fn is_clean(area: &crate::area::Area) -> bool {
     let is_locked = area.flags.contains(AreaFlags::LOCKED);
     let is_own = !area.is_shared() && area.flags.contains(AreaFlags::TOUCHED);
-    area.backing.is_some() && !is_locked && !is_own
+    area.backing.is_some() && !area.is_foreign() && !is_locked && !is_own
 }

@@ -3,10 +3,15 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
+use core::ptr::NonNull;
 
 use linux_base::{Errno, Result};
 
-use crate::{Broken, Entry, Frame, PageTables, Rights};
+use crate::{Broken, Entry, Frame, Frames, PAGE_SIZE, PageTables, Rights};
+
+mod foreign;
+
+pub use foreign::FakeForeign;
 
 type Change = Option<(usize, Rights)>;
 
@@ -18,9 +23,15 @@ pub struct FakeTables {
     /// Changes that are made before one is refused.
     accepted: usize,
     broken: Option<Broken>,
+    foreign: FakeForeign,
 }
 
 impl FakeTables {
+    /// The other domains, and what is mapped of them.
+    pub fn others(&mut self) -> &mut FakeForeign {
+        &mut self.foreign
+    }
+
     /// How often something was changed: each would be a hypercall.
     pub fn commits(&self) -> usize {
         self.commits
@@ -29,6 +40,13 @@ impl FakeTables {
     /// Makes the tables break by the change after so many.
     pub fn refuse_after(&mut self, changes: usize) {
         self.accepted = changes;
+    }
+
+    /// A page to map something at must be free.
+    fn assert_free(&self, address: u64, pages: usize) {
+        let end = address + (pages * PAGE_SIZE) as u64;
+        assert!(self.range(address, end).is_empty(), "{address:#x} is mapped");
+        assert!(self.collected.is_empty(), "a change is not committed");
     }
 
     fn usable(&self) -> Result<()> {
@@ -68,6 +86,7 @@ impl FakeTables {
         if self.make().is_err() {
             return;
         }
+        self.foreign.clear(start, end);
         for (address, entry) in old {
             // SAFETY: the entry held this reference and is gone.
             gone(address, unsafe { Frame::from_number(entry.number) });
@@ -103,6 +122,7 @@ impl PageTables for FakeTables {
             commits: 0,
             accepted: usize::MAX,
             broken: None,
+            foreign: FakeForeign::default(),
         })
     }
 
@@ -117,7 +137,8 @@ impl PageTables for FakeTables {
 
     fn set(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()> {
         self.usable()?;
-        assert!(!self.entries.contains_key(&address), "{address:#x} is mapped");
+        let is_free = !self.entries.contains_key(&address) && self.foreign.rights(address).is_none();
+        assert!(is_free, "{address:#x} is mapped");
         self.collect(address, Some((frame.into_number(), rights)));
         Ok(())
     }
@@ -166,10 +187,55 @@ impl PageTables for FakeTables {
         }
     }
 
+    fn map_foreign(
+        &mut self,
+        address: u64,
+        domain: u16,
+        frames: Frames<'_>,
+        write: bool,
+        errors: &mut [i32],
+    ) -> Result<()> {
+        self.make()?;
+        self.assert_free(address, errors.len());
+        self.commits += self.foreign.map(address, domain, frames, write, errors);
+        Ok(())
+    }
+
+    fn map_grants(
+        &mut self,
+        address: u64,
+        grants: &[(u16, u32)],
+        write: bool,
+        status: &mut [i16],
+    ) -> Result<()> {
+        self.make()?;
+        self.assert_free(address, status.len());
+        self.commits += 1;
+        self.foreign.map_grants(address, grants, write, status);
+        Ok(())
+    }
+
+    fn foreign(&self, address: u64) -> Option<Rights> {
+        self.foreign.rights(address)
+    }
+
+    fn show(
+        &mut self,
+        address: u64,
+        pages: usize,
+        domain: u16,
+        run: &mut dyn FnMut(NonNull<u8>, usize),
+    ) -> Result<()> {
+        self.usable()?;
+        self.commits += 1;
+        self.foreign.show(address, pages, domain, run)
+    }
+
     fn fork(&mut self, ranges: &[Range<u64>], each: &mut dyn FnMut(u64, Entry)) -> Result<Self> {
         self.usable()?;
         let mut child = Self::new()?;
         for range in ranges {
+            assert!(!self.foreign.maps_any(range), "a child gets no foreign frames");
             for (address, entry) in self.range(range.start, range.end) {
                 let rights = Rights { write: false, ..entry.rights };
                 // SAFETY: the entry holds a reference.

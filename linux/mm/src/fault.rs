@@ -146,6 +146,11 @@ impl State {
         let page = address & !(PAGE - 1);
         let start = self.accessible(address, access)?;
         let Some(area) = self.areas.get(&start) else { return Err(not_mapped()) };
+        if area.is_foreign() {
+            let is_there =
+                self.tables.foreign(page).is_some_and(|rights| access != Access::Write || rights.write);
+            return if is_there { Ok(()) } else { Err(Missing::Refused(FaultOutcome::Bus)) };
+        }
         if let Some(entry) = self.tables.entry(page) {
             if access != Access::Write || entry.rights.write {
                 // Another thread was faster, or the processor had an old entry.

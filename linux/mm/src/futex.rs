@@ -38,7 +38,7 @@ impl AddressSpace {
             return Ok(private);
         }
         let state = self.state.lock();
-        let area = state.area_at(address).ok_or(Errno::EFAULT)?;
+        let area = state.area_at(address).filter(|area| !area.is_foreign()).ok_or(Errno::EFAULT)?;
         Ok(match &area.backing {
             Some(backing) if area.is_shared() => FutexKey::Shared {
                 object: Arc::as_ptr(&backing.pager).cast::<()>() as usize,

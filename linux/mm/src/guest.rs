@@ -1,18 +1,25 @@
 //! Page tables on Xen: those of [`minios::user`], whose entries hold references to frames.
 
 use core::ops::Range;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use alloc::vec::Vec;
 
 use linux_base::{Errno, Result};
 use minios::memory::Pfn;
 use minios::memory::paging::MapError;
-use minios::user::{Context, Exit, Fork, Leaf, Prot, UserTables};
+use minios::user::{Context, Counting, Exit, Fork, Grant, Leaf, Prot, UserTables};
 
-use crate::{AddressSpace, Broken, Entry, Frame, PageTables, Rights, USER_END};
+use crate::view::VIEW;
+use crate::{AddressSpace, Broken, Entry, Frame, Frames, PageTables, Rights, USER_END};
 
 /// Page tables that Xen knows.
 pub struct GuestTables {
     tables: UserTables,
     broken: Option<Broken>,
+    /// A number that no other tables have.
+    id: u64,
 }
 
 impl AddressSpace {
@@ -44,6 +51,11 @@ fn broken(error: MapError) -> Broken {
 }
 
 impl GuestTables {
+    fn of(tables: UserTables) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { tables, broken: None, id: NEXT.fetch_add(1, Ordering::Relaxed) }
+    }
+
     /// Nothing can be said about what is mapped when a change has failed, unless there was no table for it.
     fn check<T>(&mut self, done: core::result::Result<T, MapError>) -> Result<T> {
         done.map_err(|error| {
@@ -66,6 +78,7 @@ impl GuestTables {
     }
 
     fn clear_range(&mut self, range: Range<u64>, gone: &mut dyn FnMut(u64, Frame)) {
+        VIEW.lock().forget(self.id, &range);
         let done = self.tables.clear_range(range, &mut |address, pfn| {
             // SAFETY: the entry held this reference and is gone.
             gone(address, unsafe { Frame::from_number(pfn.0) });
@@ -77,8 +90,7 @@ impl GuestTables {
 
 impl PageTables for GuestTables {
     fn new() -> Result<Self> {
-        let tables = UserTables::new().map_err(|_| Errno::ENOMEM)?;
-        Ok(Self { tables, broken: None })
+        UserTables::new().map(Self::of).map_err(|_| Errno::ENOMEM)
     }
 
     fn broken(&self) -> Option<Broken> {
@@ -133,6 +145,56 @@ impl PageTables for GuestTables {
         }
     }
 
+    fn map_foreign(
+        &mut self,
+        address: u64,
+        domain: u16,
+        frames: Frames<'_>,
+        write: bool,
+        errors: &mut [i32],
+    ) -> Result<()> {
+        self.usable()?;
+        let counting = match frames {
+            Frames::Guest(_) => Counting::Guest,
+            Frames::Machine(_) => Counting::Machine,
+        };
+        let done = self.tables.map_foreign(address, domain, frames.numbers(), counting, write, errors);
+        self.check_room(done)
+    }
+
+    fn map_grants(
+        &mut self,
+        address: u64,
+        grants: &[(u16, u32)],
+        write: bool,
+        status: &mut [i16],
+    ) -> Result<()> {
+        self.usable()?;
+        let mut list = Vec::new();
+        list.try_reserve_exact(grants.len())?;
+        list.extend(grants.iter().map(|&(domain, gref)| Grant { domain, gref }));
+        let done = self.tables.map_grants(address, &list, write, status);
+        self.check_room(done)
+    }
+
+    fn foreign(&self, address: u64) -> Option<Rights> {
+        self.tables.foreign(address).map(|leaf| Rights { write: leaf.write, execute: false })
+    }
+
+    fn show(
+        &mut self,
+        address: u64,
+        pages: usize,
+        domain: u16,
+        run: &mut dyn FnMut(NonNull<u8>, usize),
+    ) -> Result<()> {
+        self.usable()?;
+        let mut view = VIEW.lock();
+        let (bytes, shown) = view.show(&self.tables, self.id, address, pages, domain)?;
+        run(bytes, shown.min(pages));
+        Ok(())
+    }
+
     fn fork(&mut self, ranges: &[Range<u64>], each: &mut dyn FnMut(u64, Entry)) -> Result<Self> {
         self.usable()?;
         let mut shared = 0;
@@ -157,7 +219,7 @@ impl PageTables for GuestTables {
                 });
             }
         }
-        self.check_room(child).map(|tables| Self { tables, broken: None })
+        self.check_room(child).map(Self::of)
     }
 
     fn commit(&mut self) -> Result<()> {

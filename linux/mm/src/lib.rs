@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Frame`] | a reference to a page |
 //! | [`Pager`] | where the pages of a mapped file come from; [`SharedMemory`] is the one without a file |
+//! | [`ForeignArea`] | an object that is filled with frames of other domains |
 //! | [`AddressSpace`] | what a process has mapped: `mmap` and its relatives, faults, `fork`, copies to and from user memory |
 //! | [`UserSink`], [`UserSource`] | buffers of a program for `read` and `write` |
 //! | [`PageTables`] | what an address space needs from the hardware's tables; there is one for Xen and a fake for tests |
@@ -22,6 +23,7 @@ mod brk;
 mod copy;
 mod evict;
 mod fault;
+mod foreign;
 mod fork;
 mod frame;
 mod futex;
@@ -42,6 +44,8 @@ mod tables;
 mod fake;
 #[cfg(target_os = "none")]
 mod guest;
+#[cfg(target_os = "none")]
+mod view;
 
 #[cfg(not(target_os = "none"))]
 pub use fake::FakeTables as Tables;
@@ -51,6 +55,7 @@ pub use guest::GuestTables as Tables;
 pub use area::{Name, Prot};
 pub use evict::{Copies, unmap_pages};
 pub use fault::{Access, FaultOutcome, SegvCode};
+pub use foreign::ForeignArea;
 pub use frame::{Frame, PAGE_SIZE};
 pub use futex::FutexKey;
 pub use io::{IoRange, UserSink, UserSource};
@@ -60,7 +65,7 @@ pub use report::{AreaInfo, Totals};
 pub use room::{Reclaimer, ensure_room, ensure_room_for_file, is_scarce, set_reclaimer};
 pub use shared::SharedMemory;
 pub use space::{AddressSpace, Layout, Limits, Randomize, USER_END};
-pub use tables::{Broken, Entry, PageTables, Rights};
+pub use tables::{Broken, Entry, Frames, PageTables, Rights};
 
 #[cfg(test)]
 mod tests;

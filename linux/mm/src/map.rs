@@ -159,6 +159,13 @@ fn describe(request: &MapRequest) -> Result<Area> {
             .ok_or(Errno::EOVERFLOW)?;
         area.allowed.set(Prot::WRITE, !is_shared || object.may_write);
         area.allowed.set(Prot::EXEC, object.may_execute);
+        if object.pager.is_foreign() {
+            if !is_shared {
+                return Err(Errno::EINVAL);
+            }
+            area.allowed.remove(Prot::EXEC);
+            area.flags |= AreaFlags::FOREIGN | AreaFlags::DONT_FORK | AreaFlags::DONT_DUMP;
+        }
         if !area.allowed.contains(prot) {
             return Err(if prot.contains(Prot::EXEC) && !object.may_execute {
                 Errno::EPERM

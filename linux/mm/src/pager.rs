@@ -28,6 +28,13 @@ pub trait Pager: Send + Sync {
         Err(Errno::EOPNOTSUPP)
     }
 
+    /// Whether there are no pages: what is mapped in areas of this object are frames of other domains, by
+    /// [`crate::AddressSpace::map_foreign`] and [`crate::AddressSpace::map_grants`]. Such areas are shared, not inherited, and a fault
+    /// in them is `SIGBUS`.
+    fn is_foreign(&self) -> bool {
+        false
+    }
+
     /// A writable shared mapping has come (`true`) or gone: seals and `ETXTBSY` need to know.
     fn mapped_for_write(&self, is_mapped: bool) {
         let _ = is_mapped;

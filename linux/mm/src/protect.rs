@@ -48,6 +48,10 @@ impl State {
                 at = stop;
                 continue;
             }
+            // What its entries allow is part of what the other domain was asked for.
+            if area.is_foreign() {
+                return Err(Errno::EACCES);
+            }
             let becomes_data = prot.contains(Prot::WRITE)
                 && !area.is_data()
                 && !area.flags.intersects(AreaFlags::SHARED | AreaFlags::GROWS_DOWN);

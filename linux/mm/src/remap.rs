@@ -15,7 +15,8 @@ const MOVED_AT_ONCE: usize = 64;
 impl AddressSpace {
     /// Grows, shrinks or moves a mapping and returns where it is, as `mremap(2)`.
     ///
-    /// `EINVAL` for bad flags, alignment, lengths and overlap, `EFAULT` if the range is not one mapping, `ENOMEM` when there is no
+    /// `EINVAL` for bad flags, alignment, lengths and overlap, `EFAULT` if the range is not one mapping, or
+    /// one of foreign frames that is not to shrink, `ENOMEM` when there is no
     /// room where it is or at all, or a limit is met, `EAGAIN` for more locked memory than the limit.
     pub fn mremap(&self, old: u64, old_len: u64, new_len: u64, flags: u32, new: u64) -> Result<u64> {
         let is_fixed = flags & MREMAP_FIXED != 0;
@@ -51,6 +52,10 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         if old_end > area.end {
+            return Err(Errno::EFAULT);
+        }
+        let shrinks = !is_fixed && !keeps && old_len > 0 && new_len <= old_len;
+        if area.is_foreign() && !shrinks {
             return Err(Errno::EFAULT);
         }
         if keeps && area.flags.contains(AreaFlags::GROWS_DOWN) {

@@ -25,6 +25,14 @@ impl<'a> Span<'a> {
         Self { at, len: len.min(crate::PAGE_SIZE - offset), is_own: true, page: PhantomData }
     }
 
+    /// `len` bytes of another domain.
+    ///
+    /// # Safety
+    /// They are mapped as long as the span lives, writable if they are to be written.
+    pub unsafe fn foreign(at: NonNull<u8>, len: usize) -> Self {
+        Self { at, len, is_own: false, page: PhantomData }
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }

@@ -1,6 +1,7 @@
 //! What an address space needs from page tables.
 
 use core::ops::Range;
+use core::ptr::NonNull;
 
 use linux_base::Result;
 
@@ -44,7 +45,27 @@ pub struct Entry {
     pub dirty: bool,
 }
 
+/// Frames of another domain, by their numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frames<'a> {
+    /// As the other domain counts them: the hypervisor translates.
+    Guest(&'a [u64]),
+    /// As the machine does: those of a resource that was acquired.
+    Machine(&'a [u64]),
+}
+
+impl<'a> Frames<'a> {
+    /// The numbers.
+    pub fn numbers(self) -> &'a [u64] {
+        match self {
+            Self::Guest(numbers) | Self::Machine(numbers) => numbers,
+        }
+    }
+}
+
 /// Page tables of a process.
+///
+/// Frames of other domains have entries too, which hold no reference and are seen by `foreign`, `show` and `clear` alone.
 ///
 /// Changes are collected and reach the processor with [`PageTables::commit`] at the latest; each entry holds a reference to its
 /// page. What is collected for an address is not seen by [`PageTables::entry`] before the commit. Addresses are those of pages
@@ -78,9 +99,42 @@ pub trait PageTables: Sized + Send {
     /// Gives the entries of a range other rights; it is committed. `ENOMEM` for broken tables.
     fn protect(&mut self, start: u64, end: u64, each: &mut dyn FnMut(u64, Entry) -> Rights) -> Result<()>;
 
-    /// Unmaps a range, unless the tables break. `gone` is called for each page when the processor no longer knows of it; no commit
+    /// Unmaps a range, frames of other domains too, unless the tables break. `gone` is called for each page when the processor no longer knows of it; no commit
     /// is needed afterwards.
     fn clear(&mut self, start: u64, end: u64, gone: &mut dyn FnMut(u64, Frame));
+
+    /// Maps frames of another domain where nothing is mapped; it takes effect at once. `errors` gets the hypervisor's errno for each,
+    /// positive, and 0 for those that are mapped. `ENOMEM` when there is no page for a table, and for broken tables.
+    fn map_foreign(
+        &mut self,
+        address: u64,
+        domain: u16,
+        frames: Frames<'_>,
+        write: bool,
+        errors: &mut [i32],
+    ) -> Result<()>;
+
+    /// As [`PageTables::map_foreign`], by grants: the granting domain and its reference. `status` gets `GNTST_*`.
+    fn map_grants(
+        &mut self,
+        address: u64,
+        grants: &[(u16, u32)],
+        write: bool,
+        status: &mut [i16],
+    ) -> Result<()>;
+
+    /// Whether a frame of another domain is mapped, and may be written.
+    fn foreign(&self, address: u64) -> Option<Rights>;
+
+    /// Has the kernel see up to `pages` frames of other domains that are mapped one behind another from `address` on: `run` gets
+    /// where, and how many. `EFAULT` if it cannot see the first. `domain` is whose they are, unless they came by grants.
+    fn show(
+        &mut self,
+        address: u64,
+        pages: usize,
+        domain: u16,
+        run: &mut dyn FnMut(NonNull<u8>, usize),
+    ) -> Result<()>;
 
     /// Tables for a child with the pages of the ranges, for both without the right to write; it is committed on both sides. Calls
     /// `each` for the pages as they were. `ENOMEM` as for [`PageTables::set`]; some pages may have lost the right nevertheless.

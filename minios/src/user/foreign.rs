@@ -26,6 +26,9 @@ const FEW: usize = 32;
 /// Frame numbers are smaller.
 const FRAMES: u64 = 1 << 40;
 
+/// `GNTST_general_error`
+const GENERAL_ERROR: i16 = -1;
+
 const ESRCH: Errno = Errno(3);
 const EPERM: Errno = Errno(1);
 const EBUSY: Errno = Errno(16);
@@ -125,7 +128,8 @@ impl UserTables {
     }
 
     /// Maps grants of other domains, one page after another, where nothing is mapped; it takes effect at once. `status` gets what
-    /// Xen answered to each (`GNTST_*`, negative), and 0 for those that are mapped.
+    /// Xen answered to each (`GNTST_*`, negative), and 0 for those that are mapped; `GNTST_general_error` where
+    /// something is mapped.
     pub fn map_grants(
         &mut self,
         address: u64,
@@ -139,17 +143,33 @@ impl UserTables {
         for (portion, (grants, status)) in grants.chunks(FEW).zip(status.chunks_mut(FEW)).enumerate() {
             let first = address + (portion * FEW) as u64 * 0x1000;
             let mut operations = [MapGrantRef::default(); FEW];
-            for (page, (operation, grant)) in operations.iter_mut().zip(grants).enumerate() {
-                let host_addr = self.free_entry(first + page as u64 * 0x1000)?;
-                let (gref, dom) = (grant.gref, grant.domain);
-                *operation =
-                    MapGrantRef { host_addr, flags, gref, dom, status: -1, ..MapGrantRef::default() };
+            let mut pages = [0; FEW];
+            let mut count = 0;
+            for (page, (grant, status)) in grants.iter().zip(status.iter_mut()).enumerate() {
+                *status = GENERAL_ERROR;
+                if let Ok(host_addr) = self.free_entry(first + page as u64 * 0x1000) {
+                    let (gref, dom) = (grant.gref, grant.domain);
+                    operations[count] = MapGrantRef {
+                        host_addr,
+                        flags,
+                        gref,
+                        dom,
+                        status: GENERAL_ERROR,
+                        ..Default::default()
+                    };
+                    pages[count] = page;
+                    count += 1;
+                }
             }
-            let operations = operations.get_mut(..grants.len()).unwrap_or_default();
+            let operations = operations.get_mut(..count).unwrap_or_default();
             // SAFETY: entries of tables of user mode, which are in use and map nothing there.
-            unsafe { hypercall::grant_map(operations)? };
-            for (page, (operation, status)) in operations.iter().zip(status).enumerate() {
-                *status = operation.status;
+            if let Err(errno) = unsafe { hypercall::grant_map(operations) } {
+                log::error!(target: "grants", "GNTTABOP_map_grant_ref for a process: {errno}");
+            }
+            for (operation, page) in operations.iter().zip(pages) {
+                if let Some(status) = status.get_mut(page) {
+                    *status = operation.status;
+                }
                 if operation.status == 0 {
                     self.grants.insert(first + page as u64 * 0x1000, operation.handle);
                 }

@@ -1,0 +1,103 @@
+//! Frames of other domains in a process: areas that are filled by request, never by a fault.
+//!
+//! What a device model maps of its domain. The frames are not ours: nothing here counts, copies or frees them. The kernel
+//! reads and writes them for a program through a window ([`PageTables::show`]).
+
+use linux_base::{Errno, Result};
+
+use crate::area::Origin;
+use crate::space::{PAGE, State, page_range};
+use crate::{AddressSpace, Frame, Frames, PageTables, Pager, Prot};
+
+/// Pages that one request maps at most: 1 GiB.
+const MAX_PAGES: usize = 1 << 18;
+
+/// An object without pages, for areas to be filled with frames of other domains.
+pub struct ForeignArea {
+    identity: (u64, u64),
+}
+
+impl ForeignArea {
+    /// One for a device node; `identity` is that of [`Pager::identity`].
+    pub const fn new(identity: (u64, u64)) -> Self {
+        Self { identity }
+    }
+}
+
+impl Pager for ForeignArea {
+    fn page(&self, _: u64, _: bool) -> Result<Option<Frame>> {
+        Ok(None)
+    }
+
+    fn page_now(&self, _: u64) -> Option<Frame> {
+        None
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    fn is_foreign(&self) -> bool {
+        true
+    }
+}
+
+impl AddressSpace {
+    /// Maps frames of another domain, one page after another, in a foreign area (one of an object that is
+    /// [`Pager::is_foreign`]); they can be written if the area can. `errors` gets what Xen answered to each, as a positive errno,
+    /// and 0 for those that are mapped: one that is refused does not stop the others.
+    ///
+    /// `EINVAL` unless the pages lie in one foreign area that has frames of no other domain, with an error for each frame;
+    /// `EACCES` if the area may not be touched; `ENOMEM`.
+    pub fn map_foreign(
+        &self,
+        address: u64,
+        domain: u16,
+        frames: Frames<'_>,
+        errors: &mut [i32],
+    ) -> Result<()> {
+        let pages = frames.numbers().len();
+        self.fill(address, pages, errors.len(), Origin::Domain(domain), |state, write| {
+            state.tables.map_foreign(address, domain, frames, write, errors)
+        })
+    }
+
+    /// Maps grants, each of a domain and with its reference, one page after another in a foreign area; they are mapped for writing
+    /// if the area can be written. `status` gets what Xen answered to each (`GNTST_*`): 0 is mapped. Errors as for
+    /// [`AddressSpace::map_foreign`].
+    pub fn map_grants(&self, address: u64, grants: &[(u16, u32)], status: &mut [i16]) -> Result<()> {
+        self.fill(address, grants.len(), status.len(), Origin::Grants, |state, write| {
+            state.tables.map_grants(address, grants, write, status)
+        })
+    }
+
+    fn fill(
+        &self,
+        address: u64,
+        pages: usize,
+        results: usize,
+        origin: Origin,
+        map: impl FnOnce(&mut State, bool) -> Result<()>,
+    ) -> Result<()> {
+        if !address.is_multiple_of(PAGE) || results != pages || pages > MAX_PAGES {
+            return Err(Errno::EINVAL);
+        }
+        let (_, end) = page_range(address, pages as u64 * PAGE).ok_or(Errno::EINVAL)?;
+        // Page tables take memory.
+        crate::room::ensure_free(pages / 512 + 3)?;
+        let mut state = self.state.lock();
+        let start = match state.area_at(address) {
+            Some(area) if area.is_foreign() && end <= area.end => area.start,
+            _ => return Err(Errno::EINVAL),
+        };
+        let area = state.areas.get_mut(&start).ok_or(Errno::EINVAL)?;
+        if area.prot.is_empty() {
+            return Err(Errno::EACCES);
+        }
+        if *area.origin.get_or_insert(origin) != origin {
+            return Err(Errno::EINVAL);
+        }
+        let write = area.prot.contains(Prot::WRITE);
+        map(&mut state, write)
+    }
+}
