@@ -6,11 +6,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
-use minios_std::net::raw::{self, Config, Device, EventSeq, Port, State};
-use minios_std::store::Device as _;
+use minios_std::net::raw::{self, Config, Device, EventSeq, Port};
 use minios_std::sync::CpuLocal;
 use minios_std::sync::channel::{self, Receiver, Sender};
-use minios_std::time::Duration;
 use minios_std::{log, thread};
 use router::engine::{Frame, Link, Out, Router};
 use smoltcp::phy::{Device as _, PacketMeta, RxToken, TxToken};
@@ -20,8 +18,6 @@ use smoltcp::time::Instant;
 const ANY_TIME: Instant = Instant::ZERO;
 /// A device without room holds the others up for so long; then what is for it is dropped.
 const PATIENCE: u64 = 100_000_000;
-/// Between two looks for a back end.
-const PAUSE: Duration = Duration::from_secs(1);
 
 struct Vif {
     id: u32,
@@ -201,44 +197,10 @@ fn watch(
         }
         let Ok(lost) = given.receive() else { return };
         log::info!("vif{id}: the back end is going");
-        let device = meet_again(id, lost.into_inner()).unwrap_or_else(|| await_another(id, config));
+        let device = raw::connect_again(id, Some(lost.into_inner()), config);
         log::info!("vif{id}: connected again");
         if tell.send(Some(CpuLocal::new(device))).is_err() {
             return;
-        }
-    }
-}
-
-/// The device, with its back end again; `None` when it is taken away for good.
-fn meet_again(id: u32, mut device: Device) -> Option<Device> {
-    loop {
-        if let Err(error) = device.link() {
-            log::warn!("vif{id}: {error}");
-        }
-        let back = device.device();
-        let stays = back.backend_number("online", 1).is_ok_and(|online| online != 0);
-        if !stays || !back.backend_state().is_ok_and(|state| state != State::Unknown) {
-            return None;
-        }
-        match device.reconnect() {
-            Ok(()) => return Some(device),
-            Err(error) => log::warn!("vif{id}: {error}"),
-        }
-        thread::sleep(PAUSE);
-    }
-}
-
-/// The vif of that number that the toolstack attaches next.
-fn await_another(id: u32, config: Config) -> Device {
-    loop {
-        thread::sleep(PAUSE);
-        // Says only what a back end that waits for us offers.
-        if !raw::ids().is_ok_and(|ids| ids.contains(&id)) || raw::divides_segments(id).is_err() {
-            continue;
-        }
-        match raw::connect(id, config) {
-            Ok(device) => return device,
-            Err(error) => log::warn!("vif{id}: {error}"),
         }
     }
 }

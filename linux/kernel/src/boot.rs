@@ -20,7 +20,7 @@ use crate::task::WaitStatus;
 pub const INIT: u32 = 1;
 
 /// The options of this image, beside those that the runtime knows.
-pub const OPTIONS: &[&str] = &["root", "overlay", "env", "user", "cwd", "tmpfs", "strace", "options"];
+pub const OPTIONS: &[&str] = &["root", "overlay", "env", "user", "cwd", "tmpfs", "strace", "options", "taps"];
 
 /// The main thread.
 pub fn main() -> ExitCode {
@@ -36,6 +36,7 @@ fn start() -> Result<(), alloc::string::String> {
     linux_mm::set_reclaimer(linux_mm::Reclaimer { free: reclaim, clean: linux_vfs::reclaim::clean_pages });
     mounts::mount_all()?;
     disks::follow();
+    crate::tun::set_aside();
     crate::network::follow();
     files::write_all();
     timers::start();

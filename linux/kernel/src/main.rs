@@ -10,6 +10,7 @@
 //! | [`memory`] | address spaces, and copies from and to them |
 //! | [`mod@file`] | descriptor tables, paths, what blocks |
 //! | [`proc`] | the content of `/proc` and `/sys` |
+//! | [`tun`] | taps of device models, each joined to a vif |
 //! | [`host`], [`console`] | what the other crates of the personality are given |
 //!
 //! Nothing that a program passes in may panic: every number is checked where it is used.
@@ -32,5 +33,6 @@ mod proc;
 mod run;
 mod signal;
 mod task;
+mod tun;
 
 minios_std::main!(boot::main, options: boot::OPTIONS);

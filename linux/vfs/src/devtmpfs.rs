@@ -24,7 +24,7 @@ const TTY_GROUP: u32 = 5;
 /// A node of `/dev`.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceNode<'a> {
-    /// Its name, below `/dev`.
+    /// Its name, below `/dev`; `DIRECTORY/NAME` is one in a directory.
     pub name: &'a str,
     /// Character or block device.
     pub kind: DeviceKind,
@@ -68,7 +68,7 @@ pub fn disk(name: &str, minor: u32) -> DeviceNode<'_> {
     DeviceNode { name, kind, major, minor, permissions: 0o660, gid: 6 }
 }
 
-/// A tmpfs with the nodes of `/dev`, the directories `pts` and `shm` to mount on, and `more` nodes: disks and terminals;
+/// A tmpfs with the nodes of `/dev`, the directories `pts` and `shm` to mount on, and `more` nodes: disks, terminals, `net/tun`;
 /// and with links to them, each by its name or `DIRECTORY/NAME`, and what it says.
 pub fn new(more: &[DeviceNode<'_>], links: &[(&str, &str)]) -> Result<Arc<Tree>> {
     let tree = Tree::new(Options { kind: "devtmpfs", mode: 0o755, ..Options::default() })?;
@@ -78,10 +78,7 @@ pub fn new(more: &[DeviceNode<'_>], links: &[(&str, &str)]) -> Result<Arc<Tree>>
     }
     for (path, target) in LINKS.iter().chain(links) {
         let mode = Mode(Mode::SYMLINK | 0o777);
-        let (place, name) = match path.rsplit_once('/') {
-            Some((directory, name)) => (directory_in(&root, directory)?, name),
-            None => (root.clone(), *path),
-        };
+        let (place, name) = place_in(&root, path)?;
         place.create(
             name.as_bytes(),
             &NewInode { mode, uid: 0, gid: 0, rdev: 0, target: target.as_bytes() },
@@ -92,6 +89,14 @@ pub fn new(more: &[DeviceNode<'_>], links: &[(&str, &str)]) -> Result<Arc<Tree>>
         root.create(name.as_bytes(), &NewInode { mode, uid: 0, gid: 0, rdev: 0, target: b"" })?;
     }
     Ok(tree)
+}
+
+/// Where `NAME` or `DIRECTORY/NAME` belongs, and its last part.
+fn place_in<'a>(root: &Arc<dyn Inode>, path: &'a str) -> Result<(Arc<dyn Inode>, &'a str)> {
+    match path.rsplit_once('/') {
+        Some((directory, name)) => Ok((directory_in(root, directory)?, name)),
+        None => Ok((root.clone(), path)),
+    }
 }
 
 /// A directory of the root, which is made if it is not there.
@@ -112,7 +117,8 @@ fn add(root: &Arc<dyn Inode>, node: &DeviceNode<'_>) -> Result<()> {
     };
     let rdev = DeviceNumber { major: node.major, minor: node.minor }.encode();
     let new = NewInode { mode: Mode(kind | node.permissions), uid: 0, gid: node.gid, rdev, target: b"" };
-    root.create(node.name.as_bytes(), &new).map(drop)
+    let (place, name) = place_in(root, node.name)?;
+    place.create(name.as_bytes(), &new).map(drop)
 }
 
 /// Takes what programs write to `/dev/kmsg`.

@@ -1,7 +1,7 @@
 //! Network devices without the stack: whole Ethernet frames, for who routes, bridges or measures them.
 //!
-//! A vif is either connected here or belongs to the stack, whose functions connect all of them at their first use: a program uses the
-//! one or the others.
+//! A vif is either connected here or belongs to the stack, whose functions connect all of them at their first use, but for those that
+//! were set aside before ([`set_aside`]).
 //!
 //! ```ignore
 //! let ids = raw::ids()?;
@@ -17,8 +17,10 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use minios::Xen;
+use minios::sync::SpinLock;
 use netfront::NetFront;
 use xen::Events;
 
@@ -28,6 +30,8 @@ pub use xen::{EventSeq, Port};
 pub use super::Device;
 use crate::store::{self, Device as _, XenbusDevice};
 pub use crate::store::{DeviceError, State};
+use crate::thread;
+use crate::time::Duration;
 
 /// What [`Device`] is a driver for.
 pub type Platform = Xen;
@@ -69,6 +73,71 @@ pub fn divides_segments(id: u32) -> Result<bool, String> {
 pub fn wait_gone(id: u32) -> Result<State, String> {
     let gone = [State::Closing, State::Closed, State::Unknown];
     open(id)?.wait_backend(&gone, "back end closing", None).map_err(|error| error.to_string())
+}
+
+/// Vifs that the stack is to leave alone.
+static ASIDE: SpinLock<Vec<u32>> = SpinLock::new(Vec::new());
+static ALL_ASIDE: AtomicBool = AtomicBool::new(false);
+
+/// Keeps a vif, or all of them, from the stack. To be said before the stack is used.
+pub fn set_aside(id: Option<u32>) {
+    match id {
+        Some(id) => ASIDE.lock().push(id),
+        None => ALL_ASIDE.store(true, Ordering::Relaxed),
+    }
+}
+
+/// Whether a vif was set aside.
+pub fn is_aside(id: u32) -> bool {
+    ALL_ASIDE.load(Ordering::Relaxed) || ASIDE.lock().contains(&id)
+}
+
+/// The name that the toolstack gives the back end's interface of a vif, if it does.
+pub fn backend_name(id: u32) -> Option<String> {
+    open(id).ok()?.read_backend("vifname").ok().flatten()
+}
+
+/// Connects a vif however long that takes: its own driver again if that is given and the device has stayed, else the next that the
+/// toolstack attaches by that number. Waits.
+pub fn connect_again(id: u32, device: Option<Device>, config: Config) -> Device {
+    let device = device.and_then(|device| meet_again(id, device));
+    device.unwrap_or_else(|| await_another(id, config))
+}
+
+/// Between two looks for a back end.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The device, with its back end again; `None` when it is taken away for good.
+fn meet_again(id: u32, mut device: Device) -> Option<Device> {
+    loop {
+        if let Err(error) = device.link() {
+            log::warn!("vif{id}: {error}");
+        }
+        let back = device.device();
+        let stays = back.backend_number("online", 1).is_ok_and(|online| online != 0);
+        if !stays || !back.backend_state().is_ok_and(|state| state != State::Unknown) {
+            return None;
+        }
+        match device.reconnect() {
+            Ok(()) => return Some(device),
+            Err(error) => log::warn!("vif{id}: {error}"),
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The vif of that number that the toolstack attaches next.
+fn await_another(id: u32, config: Config) -> Device {
+    loop {
+        // Says only what a back end that waits for us offers.
+        if ids().is_ok_and(|ids| ids.contains(&id)) && divides_segments(id).is_ok() {
+            match connect(id, config) {
+                Ok(device) => return device,
+                Err(error) => log::warn!("vif{id}: {error}"),
+            }
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// Waits until one of the event channels has had an event past its count, or until a time.

@@ -9,7 +9,7 @@ use netfront::{Config, Link, NetFront};
 use xenstore::{News, Step, next_step};
 
 use super::start::{NETWORK, Network};
-use super::{Device, Presence, interface_name, options};
+use super::{Device, Presence, interface_name, options, raw};
 use crate::hotplug::Workers;
 use crate::store::{self, Device as _, DeviceError, State, XenbusDevice};
 use crate::thread;
@@ -41,7 +41,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Takes the news of a vif.
 pub(super) fn news(id: u32, news: News) {
-    let Some(network) = NETWORK.get() else { return };
+    let Some(network) = NETWORK.get().filter(|_| !raw::is_aside(id)) else { return };
     let name = interface_name(id);
     match news {
         News::Malformed(error) => log::error!("{name}: {error}"),
@@ -51,7 +51,8 @@ pub(super) fn news(id: u32, news: News) {
 
 impl Network {
     /// Connects the vifs that are there when the network comes up, of which this was told.
-    pub(super) fn connect_first(&self, told: Vec<(u32, News)>) {
+    pub(super) fn connect_first(&self, mut told: Vec<(u32, News)>) {
+        told.retain(|(id, _)| !raw::is_aside(*id));
         // Each counts, whatever becomes of it.
         told.iter().for_each(|(id, _)| self.with_vif(*id, |_| ()));
         for (id, news) in told {

@@ -31,8 +31,8 @@ pub fn write_all() {
     if is_known {
         write_if_absent("/etc/resolv.conf", &servers);
     }
-    let has_interface = minios_std::store::store()
-        .is_some_and(|store| store.directory("device/vif").is_ok_and(|found| !found.is_empty()));
+    let vifs = minios_std::net::raw::ids().unwrap_or_default();
+    let has_interface = vifs.into_iter().any(|id| !minios_std::net::raw::is_aside(id));
     if has_interface {
         let run = move || bring_up(is_known);
         if let Err(error) = minios::thread::Builder::new("network").stack_len(40 * 1024).spawn(run) {

@@ -188,7 +188,16 @@ fn devices() -> Outcome<Arc<Tree>> {
     let names = minios_std::block::names().unwrap_or_default();
     let consoles: Vec<(u32, String)> =
         minios_std::console::further().into_iter().map(|id| (id, format!("hvc{id}"))).collect();
-    let mut nodes = alloc::vec![terminal("hvc0", 0)];
+    crate::tun::register(registry);
+    let tun = DeviceNode {
+        name: "net/tun",
+        kind: DeviceKind::Character,
+        major: crate::tun::MISC,
+        minor: crate::tun::TUN,
+        permissions: 0o666,
+        gid: 0,
+    };
+    let mut nodes = alloc::vec![terminal("hvc0", 0), tun];
     nodes.extend(consoles.iter().map(|(id, name)| terminal(name, *id)));
     nodes.extend(names.iter().filter_map(|name| super::disks::node(name)));
     block::register(registry, Arc::new(open_disk));
