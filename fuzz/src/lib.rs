@@ -56,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     target("router_frames", router::fuzz::frames, 10_000, 4_096),
     target("router_rules", router::fuzz::rules, 50_000, 1_024),
     target("symbols", targets::symbols, 100_000, 4_096),
+    target("vchan_peer", vchan::fuzz::peer, 4_000, 512),
     target("xenstore_reply", xenstore::fuzz::reply, 50_000, 8_192),
 ];
 

@@ -44,5 +44,6 @@ briefly! {
     router_frames
     router_rules
     symbols
+    vchan_peer
     xenstore_reply
 }

@@ -6,8 +6,9 @@ use xen::memory::RawPage;
 use xen::{
     Access, Clock, DomId, EventError, EventSeq, Events, GrantError, GrantRef, Grants, OutOfMemory, Port,
 };
-use xen::{StillMapped, Wake};
+use xen::{MapError, Mappings, StillMapped, Wake};
 
+use crate::grants::{GrantMapError, MappedGrant};
 use crate::{events, grants, memory, time};
 
 /// Real Xen. A value of it is a handle without state.
@@ -82,6 +83,21 @@ impl Events for Xen {
 
     fn wait(&self, ports: &[(Port, EventSeq)], deadline_ns: Option<u64>) -> Wake {
         events::wait(ports, deadline_ns)
+    }
+}
+
+impl Mappings for Xen {
+    type Page = MappedGrant;
+
+    fn map(&self, domain: DomId, gref: GrantRef, access: Access) -> Result<MappedGrant, MapError> {
+        MappedGrant::new(domain, gref.raw(), access).map_err(|error| {
+            let status = match error {
+                GrantMapError::Table(_) => return MapError::OutOfMemory,
+                GrantMapError::Refused(errno) => -errno.0,
+                GrantMapError::Status { status, .. } => status.into(),
+            };
+            MapError::Refused { domain, gref, status }
+        })
     }
 }
 

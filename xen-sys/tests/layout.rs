@@ -23,6 +23,7 @@ const HEADERS: &[&str] = &[
     "version",
     "io/blkif",
     "io/console",
+    "io/libxenvchan",
     "io/netif",
     "io/ring",
     "io/xenbus",
@@ -281,6 +282,21 @@ constants! {
         IN_PROD = "offsetof(struct xencons_interface, in_prod)",
         OUT_CONS = "offsetof(struct xencons_interface, out_cons)",
         OUT_PROD = "offsetof(struct xencons_interface, out_prod)",
+    }
+    io::libxenvchan {
+        LEFT_CONS = "offsetof(struct vchan_interface, left.cons)",
+        LEFT_PROD = "offsetof(struct vchan_interface, left.prod)",
+        RIGHT_CONS = "offsetof(struct vchan_interface, right.cons)",
+        RIGHT_PROD = "offsetof(struct vchan_interface, right.prod)",
+        LEFT_ORDER = "offsetof(struct vchan_interface, left_order)",
+        RIGHT_ORDER = "offsetof(struct vchan_interface, right_order)",
+        CLI_LIVE = "offsetof(struct vchan_interface, cli_live)",
+        SRV_LIVE = "offsetof(struct vchan_interface, srv_live)",
+        CLI_NOTIFY = "offsetof(struct vchan_interface, cli_notify)",
+        SRV_NOTIFY = "offsetof(struct vchan_interface, srv_notify)",
+        GRANTS = "offsetof(struct vchan_interface, grants)",
+        VCHAN_NOTIFY_WRITE = "VCHAN_NOTIFY_WRITE",
+        VCHAN_NOTIFY_READ = "VCHAN_NOTIFY_READ",
     }
     io::netif {
         TXF_CSUM_BLANK = "NETTXF_csum_blank",

@@ -1,7 +1,7 @@
 //! The seams between drivers and Xen.
 //!
-//! A driver is written against the traits of [`seam`] ([`Grants`], [`Events`], [`Clock`], together [`Platform`]) and
-//! [`xenbus::Device`]. On real Xen the `minios` crate implements them; in tests `fake::FakeXen` does, with the peers
+//! A driver is written against the traits of [`seam`] ([`Grants`], [`Events`], [`Clock`], together [`Platform`]; and
+//! [`Mappings`], for those that map what other domains grant) and [`xenbus::Device`]. On real Xen the `minios` crate implements them; in tests `fake::FakeXen` does, with the peers
 //! run inline. No driver issues a hypercall, allocates a grant or knows how an event arrives.
 //!
 //! - [`page`]: [`OwnPage`] becomes a [`SharedPage`] when it is granted, and an `OwnPage` again when the grant ends;
@@ -37,6 +37,7 @@ pub use readable::ReadablePages;
 pub use ring::{Back, Doorbell, Front};
 pub use scatter::{RingMemory, Scattered};
 pub use seam::{
-    Access, Clock, EventError, EventSeq, Events, GrantError, Grants, OutOfMemory, Platform, StillMapped, Wake,
+    Access, Clock, EventError, EventSeq, Events, GrantError, Grants, MapError, Mappings, OutOfMemory,
+    Platform, StillMapped, Wake,
 };
 pub use xen_sys::PAGE_SIZE;

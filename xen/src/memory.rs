@@ -79,6 +79,16 @@ pub unsafe trait SharedMemory {
         atomic(self, offset).store(value, Ordering::Release);
     }
 
+    /// Sets bits of a word that both ends change; returns what was there. A full fence.
+    fn fetch_or_u32(&self, offset: usize, bits: u32) -> u32 {
+        atomic(self, offset).fetch_or(bits, Ordering::SeqCst)
+    }
+
+    /// Keeps these bits alone of a word that both ends change; returns what was there. A full fence.
+    fn fetch_and_u32(&self, offset: usize, bits: u32) -> u32 {
+        atomic(self, offset).fetch_and(bits, Ordering::SeqCst)
+    }
+
     /// Copies bytes out.
     fn copy_out(&self, offset: usize, into: &mut [u8]) {
         let from = range(self, offset, into.len());

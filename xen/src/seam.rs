@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use crate::{DomId, GrantRef, Port};
+use crate::{DomId, GrantRef, Port, SharedMemory};
 
 /// What a grant lets the peer do with the page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +93,30 @@ pub unsafe trait Grants {
     unsafe fn revoke(&self, gref: GrantRef) -> Result<(), StillMapped>;
 }
 
+/// A page that another domain granted can not be mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// No memory for the mapping.
+    OutOfMemory,
+    /// Xen refused.
+    Refused {
+        /// Whose page.
+        domain: DomId,
+        /// By which reference.
+        gref: GrantRef,
+        /// `GNTST_*`, or an errno; negative.
+        status: i32,
+    },
+}
+
+/// Pages of other domains, which these have granted to us.
+pub trait Mappings {
+    /// Such a page; unmapped when it is dropped.
+    type Page: SharedMemory;
+    /// Maps what `domain` has granted as `gref`.
+    fn map(&self, domain: DomId, gref: GrantRef, access: Access) -> Result<Self::Page, MapError>;
+}
+
 /// Event channels. A port counts its events; a wait names the count that the caller last saw, so that an event
 /// between looking and waiting is never lost, however many threads wait.
 pub trait Events {
@@ -146,6 +170,17 @@ impl fmt::Display for StillMapped {
     }
 }
 
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutOfMemory => OutOfMemory.fmt(f),
+            Self::Refused { domain, gref, status } => {
+                write!(f, "grant {gref} of domain {domain} can not be mapped: status {status}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for EventError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed with errno {}", self.operation, self.errno)
@@ -155,6 +190,7 @@ impl fmt::Display for EventError {
 impl core::error::Error for OutOfMemory {}
 impl core::error::Error for GrantError {}
 impl core::error::Error for StillMapped {}
+impl core::error::Error for MapError {}
 impl core::error::Error for EventError {}
 
 impl From<OutOfMemory> for GrantError {

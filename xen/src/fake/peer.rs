@@ -3,7 +3,9 @@
 use std::ptr::NonNull;
 
 use super::FakeXen;
-use crate::{Access, DomId, PAGE_SIZE, Port, SharedMemory};
+use crate::{
+    Access, DomId, EventError, EventSeq, Events, GrantRef, Mappings, PAGE_SIZE, Port, SharedMemory, Wake,
+};
 
 /// Another domain.
 #[derive(Clone)]
@@ -74,6 +76,59 @@ impl Peer {
         }
         channel.bound = true;
         Some(PeerPort { xen: self.xen.clone(), port: Port::new(port) })
+    }
+}
+
+/// Another domain maps what the guest under test grants to it; the fake knows no other grants.
+impl Mappings for Peer {
+    type Page = MappedPage;
+
+    fn map(&self, domain: DomId, gref: GrantRef, access: Access) -> Result<MappedPage, crate::MapError> {
+        Peer::map(self, gref.raw(), access).map_err(|error| {
+            let status = match error {
+                MapError::NoSuchGrant(_) => -3,
+                MapError::WrongDomain(_) => -2,
+                MapError::ReadOnly(_) => -1,
+            };
+            crate::MapError::Refused { domain, gref, status }
+        })
+    }
+}
+
+/// Its ends of the channels of the guest under test, by the same numbers. It looks, and never waits.
+impl Events for Peer {
+    fn alloc_unbound(&self, _: DomId) -> Result<Port, EventError> {
+        Err(EventError { operation: "EVTCHNOP_alloc_unbound", errno: 38 })
+    }
+
+    fn bind_interdomain(&self, _: DomId, remote: Port) -> Result<Port, EventError> {
+        let is_free = self.xen.0.channels.borrow().get(remote.raw() as usize).is_some_and(|c| !c.bound);
+        match self.bind(remote.raw()).filter(|_| is_free) {
+            Some(end) => Ok(end.port),
+            None => Err(EventError { operation: "EVTCHNOP_bind_interdomain", errno: 22 }),
+        }
+    }
+
+    fn close(&self, port: Port) {
+        if let Some(channel) = self.xen.0.channels.borrow_mut().get_mut(port.raw() as usize) {
+            channel.bound = false;
+        }
+    }
+
+    fn notify(&self, port: Port) {
+        PeerPort { xen: self.xen.clone(), port }.notify();
+    }
+
+    fn mute(&self, _: Port) {}
+
+    fn unmute(&self, _: Port) {}
+
+    fn seq(&self, port: Port) -> EventSeq {
+        EventSeq(self.xen.notifications(port) as u32)
+    }
+
+    fn wait(&self, _: &[(Port, EventSeq)], _: Option<u64>) -> Wake {
+        panic!("a peer does not wait")
     }
 }
 

@@ -45,6 +45,7 @@ const RUNS: &[Run] = &[
         left_out: &[("the_last_pages_of_files_are_left_to_the_programs_that_run_from_them", SLOW)],
     },
     Run { package: "console", left_out: &[] },
+    Run { package: "vchan", left_out: &[] },
     Run {
         package: "blkfront",
         left_out: &[
