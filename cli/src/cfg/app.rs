@@ -3,15 +3,27 @@
 use super::channel::{self, Channel};
 use super::command_line;
 use super::device::{self, Disk, Vif};
+use super::hvm::{self, Hvm};
 use super::packed::{self, Packed};
 use super::read::{Entry, Located, Place, Reader, Scalar, Table};
 use super::xl;
+
+/// What sort of guest it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An image of its own.
+    Image,
+    /// A root on the project's kernel.
+    Packed,
+    /// Whatever boots on an emulated PC.
+    Hvm,
+}
 
 /// An application as its TOML file describes it, checked as far as that can be done without looking at other files.
 #[derive(Debug)]
 pub struct App {
     pub name: Located<String>,
-    /// Absent for a packed guest alone.
+    /// Absent for a packed guest and an HVM guest.
     pub kernel: Option<Located<String>>,
     pub ramdisk: Option<Located<String>>,
     pub memory_mib: i64,
@@ -26,6 +38,8 @@ pub struct App {
     pub arguments: Vec<Located<String>>,
     /// What is packed, where the guest is not an image of its own.
     pub packed: Option<Packed>,
+    /// What an HVM guest has, where it is one.
+    pub hvm: Option<Hvm>,
     /// Where the command line is to be complained of.
     pub command_line: Place,
     /// Keys that go into the xl.cfg as they are.
@@ -39,10 +53,14 @@ pub enum Extra {
     List(Vec<Located<Scalar>>),
 }
 
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 27] = [
     "name",
     "kernel",
+    "type",
     "ramdisk",
+    "boot",
+    "serial",
+    "stubdom",
     "memory",
     "vcpus",
     "vifs",
@@ -85,11 +103,13 @@ impl App {
     pub fn read(reader: &mut Reader<'_>) -> Option<App> {
         let mut root = reader.root()?;
         let name = required_string(&mut root, "name", reader).filter(|name| check_name(name, reader));
-        let is_packed = root.place_of("root").is_some();
+        let kind = hvm::read_kind(&mut root, reader);
+        let is_packed = kind == Kind::Packed;
+        let hvm = hvm::read(&mut root, kind, reader);
         let packed = packed::read(&mut root, reader);
         let kernel = match root.take("kernel") {
             Some(entry) => non_empty_string(entry, reader),
-            None if is_packed => None,
+            None if kind != Kind::Image => None,
             None => required_string(&mut root, "kernel", reader),
         };
         let ramdisk = root.take("ramdisk").and_then(|entry| non_empty_string(entry, reader));
@@ -104,8 +124,8 @@ impl App {
                 root.take(key).and_then(|entry| action(entry, reader)).map(|action| (key, action))
             })
             .collect();
-        let vifs = device::read_vifs(&mut root, is_packed, reader);
-        let disks = device::read_disks(&mut root, is_packed, reader);
+        let vifs = device::read_vifs(&mut root, kind, reader);
+        let disks = device::read_disks(&mut root, kind, reader);
         let channels = channel::read(&mut root, reader);
         let command_line = root
             .place_of("options")
@@ -134,6 +154,7 @@ impl App {
             options,
             arguments,
             packed,
+            hvm,
             command_line,
             extra,
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::app::non_empty_string;
+use super::app::{Kind, non_empty_string};
 use super::read::{Entry, Located, Place, Reader, Table};
 use super::{command_line, packed};
 
@@ -40,8 +40,9 @@ pub struct Mount {
 const VIF_STRINGS: [&str; 7] = ["bridge", "script", "ip", "backend", "vifname", "rate", "gatewaydev"];
 /// The key of a packed guest's interface, and the option that it becomes.
 const ADDRESSES: [(&str, &str); 3] = [("address", "ip"), ("gateway", "gateway"), ("dns", "dns")];
-const VIF_KEYS: [&str; 12] = [
+const VIF_KEYS: [&str; 13] = [
     "mac",
+    "model",
     "bridge",
     "script",
     "ip",
@@ -54,8 +55,11 @@ const VIF_KEYS: [&str; 12] = [
     "gateway",
     "dns",
 ];
-const DISK_KEYS: [&str; 12] = [
+/// The network cards of which a device model's domain has the ROMs.
+const MODELS: [&str; 2] = ["e1000", "rtl8139"];
+const DISK_KEYS: [&str; 13] = [
     "path",
+    "cdrom",
     "format",
     "vdev",
     "access",
@@ -74,14 +78,20 @@ const ACCESSES: [&str; 4] = ["ro", "r", "rw", "w"];
 const BACKEND_TYPES: [&str; 4] = ["phy", "qdisk", "tap", "standalone"];
 
 /// Takes `vifs` out of the root table.
-pub fn read_vifs(root: &mut Table<'_>, is_packed: bool, reader: &mut Reader<'_>) -> Vec<Vif> {
+pub fn read_vifs(root: &mut Table<'_>, kind: Kind, reader: &mut Reader<'_>) -> Vec<Vif> {
     let mut macs = Seen::new("MAC address");
     let entries = tables(root, "vifs", reader);
-    entries.into_iter().map(|table| read_vif(table, &mut macs, is_packed, reader)).collect()
+    entries.into_iter().map(|table| read_vif(table, &mut macs, kind, reader)).collect()
 }
 
-fn read_vif(mut table: Table<'_>, macs: &mut Seen, is_packed: bool, reader: &mut Reader<'_>) -> Vif {
+fn read_vif(mut table: Table<'_>, macs: &mut Seen, kind: Kind, reader: &mut Reader<'_>) -> Vif {
     let mut keys = Vec::new();
+    if kind == Kind::Hvm {
+        // Without a word libxl makes a second, paravirtual interface of the same address beside the emulated one.
+        keys.push(("type", "ioemu".to_owned()));
+    }
+    let model = take_hvm(&mut table, "model", kind, reader).and_then(|entry| one_of(entry, &MODELS, reader));
+    keys.extend(model.map(|model| ("model", model.value)));
     if let Some(mac) = table.take("mac").and_then(|entry| reader.string(entry)) {
         match parse_mac(&mac.value) {
             Ok(octets) => macs.check(u64::from_be_bytes(octets), &mac, reader),
@@ -99,7 +109,7 @@ fn read_vif(mut table: Table<'_>, macs: &mut Seen, is_packed: bool, reader: &mut
     }
     let mut addresses = Vec::new();
     for (key, option) in ADDRESSES {
-        let value = take_packed(&mut table, key, is_packed, reader);
+        let value = take_packed(&mut table, key, kind, reader);
         addresses.extend(value.and_then(|entry| reader.string(entry)).map(|value| (option, value)));
     }
     for (option, value) in &addresses {
@@ -110,18 +120,13 @@ fn read_vif(mut table: Table<'_>, macs: &mut Seen, is_packed: bool, reader: &mut
 }
 
 /// Takes `disks` out of the root table.
-pub fn read_disks(root: &mut Table<'_>, is_packed: bool, reader: &mut Reader<'_>) -> Vec<Disk> {
+pub fn read_disks(root: &mut Table<'_>, kind: Kind, reader: &mut Reader<'_>) -> Vec<Disk> {
     let mut vdevs = Seen::new("virtual device");
     let entries = tables(root, "disks", reader);
-    entries.into_iter().filter_map(|table| read_disk(table, &mut vdevs, is_packed, reader)).collect()
+    entries.into_iter().filter_map(|table| read_disk(table, &mut vdevs, kind, reader)).collect()
 }
 
-fn read_disk(
-    mut table: Table<'_>,
-    vdevs: &mut Seen,
-    is_packed: bool,
-    reader: &mut Reader<'_>,
-) -> Option<Disk> {
+fn read_disk(mut table: Table<'_>, vdevs: &mut Seen, kind: Kind, reader: &mut Reader<'_>) -> Option<Disk> {
     let format = table.take("format").and_then(|entry| one_of(entry, &FORMATS, reader));
     let format = format.map_or_else(|| "raw".to_owned(), |format| format.value);
     let path = match (format.as_str(), table.take("path")) {
@@ -147,8 +152,23 @@ fn read_disk(
             }
         }
     }
-    let access = table.take("access").and_then(|entry| one_of(entry, &ACCESSES, reader));
+    let mut access = table.take("access").and_then(|entry| one_of(entry, &ACCESSES, reader));
     let mut flags = Vec::new();
+    let cdrom =
+        take_hvm(&mut table, "cdrom", kind, reader).map(|entry| (entry.place.clone(), reader.boolean(entry)));
+    let is_cdrom = matches!(cdrom, Some((_, Some(true))));
+    if let (Kind::Hvm, Some(vdev)) = (kind, &vdev) {
+        check_hvm(vdev, is_cdrom, reader);
+    }
+    if is_cdrom
+        && let Some(access) = access.take()
+        && matches!(&*access.value, "rw" | "w")
+    {
+        reader.sink.error(&access.place, "nobody writes to a CD-ROM".to_owned());
+    }
+    if is_cdrom {
+        flags.push("devtype=cdrom".to_owned());
+    }
     if let Some(value) = table.take("backendtype").and_then(|entry| one_of(entry, &BACKEND_TYPES, reader)) {
         flags.push(format!("backendtype={}", value.value));
     }
@@ -168,9 +188,9 @@ fn read_disk(
             None => {}
         }
     }
-    let mount = take_packed(&mut table, "mount", is_packed, reader);
+    let mount = take_packed(&mut table, "mount", kind, reader);
     let mount = mount.and_then(|entry| packed::absolute(entry, reader));
-    let filesystem = take_packed(&mut table, "filesystem", is_packed, reader);
+    let filesystem = take_packed(&mut table, "filesystem", kind, reader);
     let filesystem = filesystem.and_then(|entry| one_of(entry, &FILESYSTEMS, reader));
     table.finish(&DISK_KEYS, reader);
     Some(Disk {
@@ -184,16 +204,40 @@ fn read_disk(
     })
 }
 
+/// What QEMU emulates is a whole disk, and four of IDE are all that it has; it is no CD-ROM's place but there.
+fn check_hvm(vdev: &Located<String>, is_cdrom: bool, reader: &mut Reader<'_>) {
+    if vdev.value.ends_with(|c: char| c.is_ascii_digit()) {
+        let message = format!("`{}`: an HVM guest has whole disks, as hda or xvda", vdev.value);
+        reader.sink.error(&vdev.place, message);
+    } else if is_cdrom && !vdev.value.starts_with("hd") {
+        reader.sink.error(&vdev.place, format!("`{}`: a CD-ROM is one of hda to hdd", vdev.value));
+    }
+}
+
 /// Takes a key that only a packed guest may have.
 fn take_packed<'t>(
     table: &mut Table<'t>,
     key: &str,
-    is_packed: bool,
+    kind: Kind,
     reader: &mut Reader<'_>,
 ) -> Option<Entry<'t>> {
     let entry = table.take(key)?;
-    if !is_packed {
-        let message = "only a packed guest has this; others have [options]".to_owned();
+    if kind != Kind::Packed {
+        let message = match kind {
+            Kind::Hvm => "only a packed guest has this".to_owned(),
+            _ => "only a packed guest has this; others have [options]".to_owned(),
+        };
+        reader.sink.error(&entry.place, message);
+        return None;
+    }
+    Some(entry)
+}
+
+/// Takes a key that only an HVM guest may have.
+fn take_hvm<'t>(table: &mut Table<'t>, key: &str, kind: Kind, reader: &mut Reader<'_>) -> Option<Entry<'t>> {
+    let entry = table.take(key)?;
+    if kind != Kind::Hvm {
+        let message = "only a guest with `type = \"hvm\"` has this".to_owned();
         reader.sink.error(&entry.place, message);
         return None;
     }
@@ -206,6 +250,12 @@ pub fn tables<'t>(root: &mut Table<'t>, key: &str, reader: &mut Reader<'_>) -> V
         return Vec::new();
     };
     reader.items(entry).into_iter().filter_map(|item| reader.sub_table(item)).collect()
+}
+
+/// Takes an array of strings.
+pub fn strings(table: &mut Table<'_>, key: &str, reader: &mut Reader<'_>) -> Vec<Located<String>> {
+    let Some(entry) = table.take(key) else { return Vec::new() };
+    reader.items(entry).into_iter().filter_map(|item| reader.string(item)).collect()
 }
 
 /// One of the strings that are known.

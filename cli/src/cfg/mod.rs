@@ -9,10 +9,13 @@ pub(crate) mod app;
 pub(crate) mod channel;
 pub(crate) mod command_line;
 pub(crate) mod device;
+pub(crate) mod hvm;
 pub(crate) mod packed;
 pub(crate) mod read;
 pub(crate) mod xl;
 
+#[cfg(test)]
+mod hvm_tests;
 #[cfg(test)]
 mod tests;
 
@@ -134,6 +137,11 @@ pub(crate) fn check_files(
     }
     if let Some(ramdisk) = &app.ramdisk {
         check(&ramdisk.place, &ramdisk.value);
+    }
+    if let Some(stubdom) = app.hvm.as_ref().and_then(|hvm| hvm.stubdom.as_ref()) {
+        for file in [&stubdom.kernel, &stubdom.ramdisk].into_iter().flatten() {
+            check(&file.place, &file.value);
+        }
     }
     for disk in &app.disks {
         // With a hotplug script the target is whatever the script takes it for.

@@ -1,6 +1,7 @@
 //! The part of a TOML file that describes a packed guest: its root file system and the program in it.
 
 use super::app::non_empty_string;
+use super::device::strings;
 use super::read::{Entry, Located, Place, Reader, Scalar, Table};
 
 /// What `minios pack` makes a guest of.
@@ -309,11 +310,6 @@ pub fn absolute(entry: Entry<'_>, reader: &mut Reader<'_>) -> Option<Located<Str
         return None;
     }
     Some(path)
-}
-
-fn strings(table: &mut Table<'_>, key: &str, reader: &mut Reader<'_>) -> Vec<Located<String>> {
-    let Some(entry) = table.take(key) else { return Vec::new() };
-    reader.items(entry).into_iter().filter_map(|item| reader.string(item)).collect()
 }
 
 fn one_of(table: &mut Table<'_>, key: &str, known: &[&str], reader: &mut Reader<'_>) -> Option<String> {
