@@ -83,6 +83,8 @@ impl FakeTables {
         for (address, _) in &old {
             self.collect(*address, None);
         }
+        // Taken out together.
+        self.commits += usize::from(old.is_empty() && self.foreign.maps_any(&(start..end)));
         if self.make().is_err() {
             return;
         }
@@ -249,6 +251,7 @@ impl PageTables for FakeTables {
         }
         child.commit()?;
         self.commit()?;
+        child.foreign = self.foreign.without_mappings();
         Ok(child)
     }
 

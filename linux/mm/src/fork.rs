@@ -33,7 +33,7 @@ impl State {
         let mut totals = Totals::default();
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for (start, area) in &self.areas {
-            if area.flags.intersects(AreaFlags::DONT_FORK | AreaFlags::FOREIGN) {
+            if area.flags.contains(AreaFlags::DONT_FORK) {
                 continue;
             }
             let mut copy = area.clone();

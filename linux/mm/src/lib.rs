@@ -48,7 +48,7 @@ mod guest;
 mod view;
 
 #[cfg(not(target_os = "none"))]
-pub use fake::FakeTables as Tables;
+pub use fake::{FakeForeign, FakeTables as Tables};
 #[cfg(target_os = "none")]
 pub use guest::GuestTables as Tables;
 

@@ -20,7 +20,7 @@ const BAD_GNTREF: i16 = -3;
 const SHOWN: usize = 4;
 
 /// A domain.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Domain {
     /// Whether we look after it.
     is_ours: bool,
@@ -55,6 +55,11 @@ impl FakeForeign {
     /// Has a domain, which is made if it is new, grant a page.
     pub fn add_grant(&mut self, domain: u16, gref: u32, frame: Frame) {
         self.domains.entry(domain).or_default().grants.insert(gref, frame);
+    }
+
+    /// The same domains, with nothing mapped of them.
+    pub(super) fn without_mappings(&self) -> Self {
+        Self { domains: self.domains.clone(), mapped: BTreeMap::new() }
     }
 
     /// Grants that are mapped.

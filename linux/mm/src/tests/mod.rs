@@ -5,6 +5,7 @@ mod basic;
 mod broken;
 mod copies;
 mod faults;
+mod foreign;
 mod model;
 mod pager;
 mod random;

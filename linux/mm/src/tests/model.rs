@@ -26,6 +26,8 @@ pub struct Page {
     pub prot: Prot,
     pub object: Option<(Object, usize)>,
     pub shared: bool,
+    /// Of another domain: nothing of it is behind the end of the object.
+    pub foreign: bool,
     /// What is private already.
     pub own: Option<Bytes>,
 }
@@ -82,11 +84,18 @@ impl Model {
     pub fn protect(&mut self, first: u64, count: u64, prot: Prot) -> bool {
         for page in first..first + count {
             match self.0.get_mut(&page) {
+                Some(page) if page.foreign && page.prot != prot => return false,
                 Some(page) => page.prot = prot,
                 None => return false,
             }
         }
         true
+    }
+
+    /// What the child of a fork has.
+    pub fn child(&self) -> Self {
+        let pages = self.0.iter().filter(|(_, page)| !page.foreign);
+        Self(pages.map(|(number, page)| (*number, page.clone())).collect())
     }
 
     pub fn discard(&mut self, first: u64, count: u64) {

@@ -19,11 +19,15 @@ use crate::*;
 const BASE: u64 = 0x10_0000;
 const WINDOW: u64 = 40;
 const FILE_PAGES: usize = 24;
+/// Frames of another domain, and its number.
+const OTHER_FRAMES: usize = 16;
+const OTHER: u16 = 7;
 
 #[derive(Clone, Debug)]
 enum Op {
     Anonymous { at: u64, count: u64, prot: Prot, shared: bool },
     File { at: u64, count: u64, prot: Prot, shared: bool, first: u64 },
+    Foreign { at: u64, count: u64, writable: bool, first: u64 },
     Unmap { at: u64, count: u64 },
     Protect { at: u64, count: u64, prot: Prot },
     Move { at: u64, count: u64, target: u64, keeps: bool },
@@ -52,6 +56,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (at(), count(), prot(), any::<bool>()).prop_map(|(at, count, prot, shared)| Op::Anonymous { at, count, prot, shared }),
         3 => (at(), count(), prot(), any::<bool>(), 0..FILE_PAGES as u64 + 2)
             .prop_map(|(at, count, prot, shared, first)| Op::File { at, count, prot, shared, first }),
+        3 => (at(), count(), any::<bool>(), 0..OTHER_FRAMES as u64 + 4)
+            .prop_map(|(at, count, writable, first)| Op::Foreign { at, count, writable, first }),
         2 => (at(), count()).prop_map(|(at, count)| Op::Unmap { at, count }),
         3 => (at(), count(), prot()).prop_map(|(at, count, prot)| Op::Protect { at, count, prot }),
         3 => (at(), count(), at(), any::<bool>()).prop_map(|(at, count, target, keeps)| Op::Move { at, count, target, keeps }),
@@ -73,18 +79,23 @@ struct World {
     current: usize,
     file: Arc<TestFile>,
     file_model: Object,
+    other_model: Object,
 }
 
 impl World {
     fn new() -> Self {
         let file = TestFile::new(FILE_PAGES, FILE_PAGES / 3);
         let file_model = object(FILE_PAGES, |number| number as u8 + 1);
-        Self { processes: alloc::vec![(space(), Model::default())], current: 0, file, file_model }
+        let other_model = object(OTHER_FRAMES, |number| number as u8 + 100);
+        let space = space();
+        super::foreign::add_target(&space, OTHER, OTHER_FRAMES as u64, 100);
+        Self { processes: alloc::vec![(space, Model::default())], current: 0, file, file_model, other_model }
     }
 
     fn run(&mut self, op: Op) {
         let last = self.processes.len() - 1;
         let (file, file_model) = (self.file.clone(), self.file_model.clone());
+        let other_model = self.other_model.clone();
         let current = self.current.min(last);
         let (space, model) = &mut self.processes[current];
         let place = |at: u64| (BASE + at) * 4096;
@@ -98,7 +109,9 @@ impl World {
                 let memory = shared.then(|| object(count as usize, |_| 0));
                 for page in 0..count {
                     let object = memory.clone().map(|memory| (memory, page as usize));
-                    model.0.insert(BASE + at + page, Page { prot, object, shared, own: None });
+                    model
+                        .0
+                        .insert(BASE + at + page, Page { prot, object, shared, foreign: false, own: None });
                 }
             }
             Op::File { at, count, prot, shared, first } => {
@@ -110,7 +123,31 @@ impl World {
                 assert_eq!(space.mmap(request), Ok(place(at)));
                 for page in 0..count {
                     let object = Some((file_model.clone(), (first + page) as usize));
-                    model.0.insert(BASE + at + page, Page { prot, object, shared, own: None });
+                    model
+                        .0
+                        .insert(BASE + at + page, Page { prot, object, shared, foreign: false, own: None });
+                }
+            }
+            Op::Foreign { at, count, writable, first } => {
+                let prot = if writable { RW } else { Prot::READ };
+                let area = super::foreign::area(place(at), count, prot, MAP_FIXED);
+                assert_eq!(space.mmap(area), Ok(place(at)));
+                // Every other one, and those behind the end, are not there.
+                let known = |frame: u64| frame % 2 == 0 && frame < OTHER_FRAMES as u64;
+                let frames: Vec<u64> = (first..first + count)
+                    .map(|frame| if frame % 2 == 0 { frame } else { 1 << 30 })
+                    .collect();
+                let mut errors = alloc::vec![-1; count as usize];
+                assert_eq!(space.map_foreign(place(at), OTHER, Frames::Guest(&frames), &mut errors), Ok(()));
+                for (page, error) in (0..count).zip(errors) {
+                    let frame = first + page;
+                    assert_eq!(error == 0, known(frame), "frame {frame}: {error}");
+                    let index = if known(frame) { frame as usize } else { usize::MAX };
+                    let object = Some((other_model.clone(), index));
+                    model.0.insert(
+                        BASE + at + page,
+                        Page { prot, object, shared: true, foreign: true, own: None },
+                    );
                 }
             }
             Op::Unmap { at, count } => {
@@ -146,7 +183,7 @@ impl World {
                 }
             }
             Op::Discard { at, count } => match space.madvise(place(at), count * 4096, MADV_DONTNEED) {
-                // Locked.
+                // Locked, or not ours.
                 Err(Errno::EINVAL) => {}
                 done => {
                     assert_eq!(done.is_ok(), model.is_whole(BASE + at, count));
@@ -213,7 +250,7 @@ impl World {
                 assert_eq!(&bytes[..pulled], &expected[..]);
             }
             Op::Fork if last < 3 => {
-                let child = (space.fork().unwrap(), model.clone());
+                let child = (space.fork().unwrap(), model.child());
                 self.processes.push(child);
             }
             Op::Exit if last > 0 => {
