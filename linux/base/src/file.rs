@@ -114,6 +114,28 @@ impl dyn UserMemory + '_ {
     }
 }
 
+/// What `mmap(2)` is asked to make of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mapping {
+    /// Where in the file it begins, in bytes; whole pages.
+    pub offset: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Whether writes are seen by others.
+    pub is_shared: bool,
+    /// Whether it may be written.
+    pub is_writable: bool,
+}
+
+/// How a file is mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapKind {
+    /// By pages of its own, if it has such.
+    Pages,
+    /// As an area for pages of other domains, which stays empty until the file fills it: in [`File::mapped`], or later.
+    Foreign,
+}
+
 /// An object that descriptors refer to.
 ///
 /// Operations never wait for readiness: they return `EAGAIN`, and the system-call layer waits with [`File::poll`] and
@@ -158,6 +180,18 @@ pub trait File: Any + Send + Sync {
     fn ioctl(&self, command: u32, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
         let _ = (command, argument, memory);
         Err(Errno::ENOTTY)
+    }
+
+    /// Says how `mmap(2)` is to map it. The error is the call's.
+    fn mmap(&self, wanted: &Mapping) -> Result<MapKind> {
+        let _ = wanted;
+        Ok(MapKind::Pages)
+    }
+
+    /// An area for pages of other domains has been made of it, at this address of the caller. After an error it is taken away.
+    fn mapped(&self, address: u64, wanted: &Mapping) -> Result<()> {
+        let _ = (address, wanted);
+        Ok(())
     }
 
     /// The status flags have been changed by `F_SETFL` or `FIONBIO`.

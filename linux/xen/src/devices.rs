@@ -1,0 +1,129 @@
+//! What the open devices of a guest have together.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use linux_base::stat::Facts;
+use linux_base::{Errno, File, Mutex, Result};
+
+use crate::{Evtchn, Gntalloc, Gntdev, Host, Privcmd, Xenbus};
+
+/// A device of `/dev/xen`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Device {
+    /// `privcmd`
+    Privcmd,
+    /// `evtchn`
+    Evtchn,
+    /// `xenbus`
+    Xenbus,
+    /// `gntdev`
+    Gntdev,
+    /// `gntalloc`
+    Gntalloc,
+}
+
+impl Device {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Evtchn, Self::Gntdev, Self::Gntalloc, Self::Xenbus, Self::Privcmd];
+
+    /// Its name, below `/dev/xen`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Privcmd => "privcmd",
+            Self::Evtchn => "evtchn",
+            Self::Xenbus => "xenbus",
+            Self::Gntdev => "gntdev",
+            Self::Gntalloc => "gntalloc",
+        }
+    }
+}
+
+/// The devices of a guest.
+pub struct Devices {
+    host: Arc<dyn Host>,
+    /// Event channels of programs, and how many hold each.
+    ports: Mutex<BTreeMap<u32, u32>>,
+    /// Pages that are granted to others.
+    granted: AtomicUsize,
+}
+
+impl Devices {
+    /// The devices on this host.
+    pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
+        Arc::new(Self { host, ports: Mutex::new(BTreeMap::new()), granted: AtomicUsize::new(0) })
+    }
+
+    /// Opens one. `facts` are those of its node.
+    pub fn open(self: &Arc<Self>, device: Device, facts: Arc<dyn Facts>) -> Result<Arc<dyn File>> {
+        let this = self.clone();
+        Ok(match device {
+            Device::Privcmd => Arc::new(Privcmd::new(this, facts)),
+            Device::Evtchn => Evtchn::new(this, facts),
+            Device::Xenbus => Xenbus::new(this.host(), facts)?,
+            Device::Gntdev => Arc::new(Gntdev::new(this, facts)),
+            Device::Gntalloc => Arc::new(Gntalloc::new(this, facts)),
+        })
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
+    /// Takes a port that has just been bound.
+    pub(crate) fn own(self: &Arc<Self>, port: u32) -> PortHold {
+        self.ports.lock().insert(port, 1);
+        PortHold { devices: self.clone(), port }
+    }
+
+    /// Holds a port that a program has bound, so that it outlives its own open file. `EINVAL` for others.
+    pub(crate) fn hold(self: &Arc<Self>, port: u32) -> Result<PortHold> {
+        let mut ports = self.ports.lock();
+        let holders = ports.get_mut(&port).ok_or(Errno::EINVAL)?;
+        *holders = holders.checked_add(1).ok_or(Errno::EINVAL)?;
+        Ok(PortHold { devices: self.clone(), port })
+    }
+
+    /// Counts pages that are about to be granted. `ENOSPC` if they were more than `limit`.
+    pub(crate) fn count_granted(&self, count: usize, limit: usize) -> Result<()> {
+        let all = self.granted.load(Ordering::Relaxed).checked_add(count).filter(|all| *all <= limit);
+        self.granted.store(all.ok_or(Errno::ENOSPC)?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(crate) fn uncount_granted(&self, count: usize) {
+        self.granted.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+/// Keeps a port from being closed.
+pub(crate) struct PortHold {
+    devices: Arc<Devices>,
+    port: u32,
+}
+
+impl PortHold {
+    pub fn notify(&self) {
+        self.devices.host.notify(self.port);
+    }
+}
+
+impl Drop for PortHold {
+    fn drop(&mut self) {
+        let is_last = {
+            let mut ports = self.devices.ports.lock();
+            let holders = ports.get_mut(&self.port).map(|holders| {
+                *holders -= 1;
+                *holders
+            });
+            if holders == Some(0) {
+                ports.remove(&self.port);
+            }
+            holders == Some(0)
+        };
+        if is_last {
+            self.devices.host.close(self.port);
+        }
+    }
+}
