@@ -11,6 +11,8 @@ pub enum Error {
     Fs(crate::fs::Error),
     /// A disk.
     Block(blkfront::Error),
+    /// A channel to another domain.
+    Vchan(crate::vchan::Error),
     /// It ended before what was asked for had come.
     UnexpectedEof,
     /// It took nothing more.
@@ -26,6 +28,7 @@ impl fmt::Display for Error {
             Self::Net(error) => error.fmt(f),
             Self::Fs(error) => error.fmt(f),
             Self::Block(error) => error.fmt(f),
+            Self::Vchan(error) => error.fmt(f),
             Self::UnexpectedEof => f.write_str("the end came too early"),
             Self::WriteZero => f.write_str("nothing more can be written"),
         }
@@ -49,6 +52,12 @@ impl From<crate::fs::Error> for Error {
 impl From<blkfront::Error> for Error {
     fn from(error: blkfront::Error) -> Self {
         Self::Block(error)
+    }
+}
+
+impl From<crate::vchan::Error> for Error {
+    fn from(error: crate::vchan::Error) -> Self {
+        Self::Vchan(error)
     }
 }
 

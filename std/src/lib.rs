@@ -20,6 +20,7 @@
 //! | [`process`] | `process` | exit codes, and what becomes of them |
 //! | [`shutdown`] | | `xl shutdown` and `xl reboot`, for applications that want to finish something |
 //! | [`block`], [`store`], [`stats`] | | disks (whole ones as files, written through a page cache), XenStore, and what the guest has used so far |
+//! | [`vchan`] | | byte streams to other domains |
 //!
 //! What an application does not use is not linked: `hello` has no network.
 #![no_std]
@@ -42,6 +43,7 @@ mod start;
 pub mod stats;
 pub mod store;
 pub mod time;
+pub mod vchan;
 
 pub use log;
 pub use minios::thread;

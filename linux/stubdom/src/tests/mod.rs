@@ -1,0 +1,4 @@
+mod command;
+mod json;
+mod model;
+mod qmp;
