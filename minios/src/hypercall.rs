@@ -284,6 +284,28 @@ pub fn xen_features() -> u32 {
     }
 }
 
+/// What Xen says of itself (`XENVER_*`); the buffer is as long as the answer of that operation, empty where the result is all.
+/// `ENOSYS` for another length or operation.
+pub fn version_info(operation: u32, buffer: &mut [u8]) -> Result<u64, Errno> {
+    use xen_sys::version as abi;
+    let len = match operation {
+        abi::XENVER_VERSION | abi::XENVER_PAGESIZE => 0,
+        abi::XENVER_EXTRAVERSION | abi::XENVER_GUEST_HANDLE => 16,
+        abi::XENVER_COMPILE_INFO => 144,
+        abi::XENVER_CAPABILITIES => 1024,
+        abi::XENVER_CHANGESET => 64,
+        abi::XENVER_PLATFORM_PARAMETERS | abi::XENVER_GET_FEATURES => 8,
+        _ => return Err(Errno(38)),
+    };
+    if buffer.len() != len {
+        return Err(Errno(38));
+    }
+    // Where there is nothing to fill, there is no pointer either.
+    let argument = if len == 0 { 0 } else { address_mut(buffer) };
+    // SAFETY: Xen fills as many bytes as the buffer has.
+    check(unsafe { raw(xen::HYPERVISOR_XEN_VERSION, [operation.into(), argument, 0, 0]) })
+}
+
 /// How long this vCPU has been running, runnable, blocked and offline, in nanoseconds.
 pub fn runstate() -> Option<[u64; 4]> {
     let mut info = vcpu::RunstateInfo::default();

@@ -20,7 +20,8 @@ use crate::task::WaitStatus;
 pub const INIT: u32 = 1;
 
 /// The options of this image, beside those that the runtime knows.
-pub const OPTIONS: &[&str] = &["root", "overlay", "env", "user", "cwd", "tmpfs", "strace", "options", "taps"];
+pub const OPTIONS: &[&str] =
+    &["root", "overlay", "env", "user", "cwd", "tmpfs", "strace", "options", "stubdom", "taps"];
 
 /// The main thread.
 pub fn main() -> ExitCode {

@@ -34,5 +34,6 @@ mod run;
 mod signal;
 mod task;
 mod tun;
+mod xen;
 
 minios_std::main!(boot::main, options: boot::OPTIONS);

@@ -36,7 +36,7 @@ const ETHERNET: usize = 14;
 
 /// Keeps the vifs of `taps=` from the stack; in a stub domain all of them.
 pub fn set_aside() {
-    if options::get("stubdom").is_some_and(|value| value != "0") {
+    if crate::xen::is_stub_domain() {
         raw::set_aside(None);
     }
     for numbers in options::all("taps") {

@@ -28,14 +28,14 @@ impl Device {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Evtchn, Self::Gntdev, Self::Gntalloc, Self::Xenbus, Self::Privcmd];
 
-    /// Its name, below `/dev/xen`.
-    pub fn name(self) -> &'static str {
+    /// Its name, below `/dev`.
+    pub fn path(self) -> &'static str {
         match self {
-            Self::Privcmd => "privcmd",
-            Self::Evtchn => "evtchn",
-            Self::Xenbus => "xenbus",
-            Self::Gntdev => "gntdev",
-            Self::Gntalloc => "gntalloc",
+            Self::Privcmd => "xen/privcmd",
+            Self::Evtchn => "xen/evtchn",
+            Self::Xenbus => "xen/xenbus",
+            Self::Gntdev => "xen/gntdev",
+            Self::Gntalloc => "xen/gntalloc",
         }
     }
 }

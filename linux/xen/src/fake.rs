@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use linux_base::file::UserMemory;
 use linux_base::stat::Facts;
-use linux_base::{Errno, Mutex, Result, Stat};
+use linux_base::{Errno, Mutex, PollEvents, Result, Stat, WaitQueue};
 use linux_mm::{Frame, Frames};
 use xenstore::wire::{self, Message};
 
@@ -148,19 +148,17 @@ impl Host for FakeHost {
         Ok(extents.iter().take_while(|extent| !self.0.lock().bad_frames.contains_key(extent)).count() as u64)
     }
 
-    fn decrease_reservation(&self, domain: u16, extents: &mut [u64], order: u32, flags: u32) -> Result<u64> {
-        self.note(format!("decrease {domain} {} order {order} flags {flags}", extents.len()))?;
+    fn decrease_reservation(&self, domain: u16, extents: &mut [u64], order: u32) -> Result<u64> {
+        self.note(format!("decrease {domain} {} order {order}", extents.len()))?;
         Ok(extents.len() as u64)
     }
 
-    fn add_to_physmap(&self, domain: u16, space: u32, index: u64, gpfn: u64) -> Result<u64> {
-        self.note(format!("add {domain} {space} {index} {gpfn}"))?;
-        Ok(0)
+    fn add_to_physmap(&self, domain: u16, space: u32, index: u64, gpfn: u64) -> Result<()> {
+        self.note(format!("add {domain} {space} {index} {gpfn}"))
     }
 
-    fn remove_from_physmap(&self, domain: u16, gpfn: u64) -> Result<u64> {
-        self.note(format!("remove {domain} {gpfn}"))?;
-        Ok(0)
+    fn remove_from_physmap(&self, domain: u16, gpfn: u64) -> Result<()> {
+        self.note(format!("remove {domain} {gpfn}"))
     }
 
     fn maximum_gpfn(&self, domain: u16) -> Result<u64> {
@@ -171,7 +169,7 @@ impl Host for FakeHost {
     fn acquire_resource(
         &self,
         domain: u16,
-        kind: u32,
+        kind: u16,
         id: u32,
         first: u32,
         frames: &mut [u64],
@@ -183,7 +181,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn resource_size(&self, domain: u16, kind: u32, id: u32) -> Result<u64> {
+    fn resource_size(&self, domain: u16, kind: u16, id: u32) -> Result<u64> {
         self.note(format!("size {domain} {kind} {id}"))?;
         Ok(3)
     }
@@ -220,15 +218,9 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn map_grants(
-        &self,
-        address: u64,
-        pages: &[GrantedPage],
-        is_writable: bool,
-        status: &mut [i16],
-    ) -> Result<()> {
+    fn map_grants(&self, address: u64, pages: &[GrantedPage], status: &mut [i16]) -> Result<()> {
         let grefs: Vec<u32> = pages.iter().map(|page| page.gref).collect();
-        self.note(format!("map_grants {address:#x} {grefs:?} {is_writable}"))?;
+        self.note(format!("map_grants {address:#x} {grefs:?}"))?;
         for (page, status) in pages.iter().zip(status) {
             *status = if self.0.lock().granted.contains_key(&(page.domain, page.gref)) { 0 } else { -3 };
         }
@@ -293,9 +285,9 @@ impl Host for FakeHost {
         assert!(inner.listeners.remove(&port).is_some(), "port {port} is closed once");
     }
 
-    fn session(&self, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Box<dyn Session>> {
+    fn session(&self, told: WaitQueue) -> Result<Box<dyn Session>> {
         self.note(String::from("session"))?;
-        let state = Arc::new(SessionState { wake: Mutex::new(Some(wake)), ..SessionState::default() });
+        let state = Arc::new(SessionState { told, ..SessionState::default() });
         self.0.lock().sessions.push(state.clone());
         Ok(Box::new(FakeSession(state)))
     }
@@ -304,7 +296,7 @@ impl Host for FakeHost {
 /// A session, as the test sees it: what was sent, and what is to be read.
 #[derive(Default)]
 pub struct SessionState {
-    wake: Mutex<Option<Arc<dyn Fn() + Send + Sync>>>,
+    told: WaitQueue,
     sent: Mutex<Vec<Message>>,
     out: Mutex<VecDeque<Vec<u8>>>,
     /// Requests that still find room; none is any number.
@@ -319,7 +311,7 @@ impl SessionState {
     }
 
     /// Puts a message where it is read.
-    pub fn reply(&self, kind: u32, req_id: u32, payload: &[u8]) {
+    pub fn reply(&self, kind: u16, req_id: u32, payload: &[u8]) {
         let bytes = wire::encode(kind, req_id, 0, &[payload]).unwrap_or_default();
         self.out.lock().push_back(bytes);
         self.wake();
@@ -338,10 +330,7 @@ impl SessionState {
     }
 
     fn wake(&self) {
-        let wake = self.wake.lock().clone();
-        if let Some(wake) = wake {
-            wake();
-        }
+        self.told.wake(PollEvents::READABLE | PollEvents::WRITABLE);
     }
 }
 

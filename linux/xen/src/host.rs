@@ -6,7 +6,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use linux_base::Result;
+use linux_base::{Result, WaitQueue};
 use linux_mm::{Frame, Frames};
 use xenstore::wire::Message;
 
@@ -19,7 +19,8 @@ pub struct GrantedPage {
     pub gref: u32,
 }
 
-/// Is told of an event of a port, which lets no more in until it is unmasked. Called where nothing may wait.
+/// Is told of an event of a port, which lets no more in until it is unmasked. Called where nothing may wait, and not before the
+/// port's number was returned.
 pub type PortListener = Arc<dyn Fn(u32) + Send + Sync>;
 
 /// Xen, with typed operations; the domains are checked already.
@@ -32,18 +33,18 @@ pub trait Host: Send + Sync {
     /// `XENMEM_populate_physmap`: how many of the extents were populated.
     fn populate_physmap(&self, domain: u16, extents: &mut [u64], order: u32, flags: u32) -> Result<u64>;
     /// `XENMEM_decrease_reservation`: how many were freed.
-    fn decrease_reservation(&self, domain: u16, extents: &mut [u64], order: u32, flags: u32) -> Result<u64>;
+    fn decrease_reservation(&self, domain: u16, extents: &mut [u64], order: u32) -> Result<u64>;
     /// `XENMEM_add_to_physmap`
-    fn add_to_physmap(&self, domain: u16, space: u32, index: u64, gpfn: u64) -> Result<u64>;
+    fn add_to_physmap(&self, domain: u16, space: u32, index: u64, gpfn: u64) -> Result<()>;
     /// `XENMEM_remove_from_physmap`
-    fn remove_from_physmap(&self, domain: u16, gpfn: u64) -> Result<u64>;
+    fn remove_from_physmap(&self, domain: u16, gpfn: u64) -> Result<()>;
     /// `XENMEM_maximum_gpfn`
     fn maximum_gpfn(&self, domain: u16) -> Result<u64>;
     /// `XENMEM_acquire_resource`: fills in machine frames, from frame `first` of the resource.
-    fn acquire_resource(&self, domain: u16, kind: u32, id: u32, first: u32, frames: &mut [u64])
+    fn acquire_resource(&self, domain: u16, kind: u16, id: u32, first: u32, frames: &mut [u64])
     -> Result<()>;
     /// `XENMEM_acquire_resource` without frames: how many there are.
-    fn resource_size(&self, domain: u16, kind: u32, id: u32) -> Result<u64>;
+    fn resource_size(&self, domain: u16, kind: u16, id: u32) -> Result<u64>;
     /// `HVMOP_get_param`
     fn hvm_param(&self, domain: u16, index: u32) -> Result<u64>;
     /// `HVMOP_set_param`
@@ -56,14 +57,8 @@ pub trait Host: Send + Sync {
     /// Maps frames in an area of the calling program that was made for such. `EINVAL` if the range is not in one. `errors` gets for
     /// each page 0 or Xen's errno; a page that fails does not stop the others.
     fn map_foreign(&self, address: u64, domain: u16, frames: Frames<'_>, errors: &mut [i32]) -> Result<()>;
-    /// Maps grants in such an area; `status` gets `GNTST_*` for each.
-    fn map_grants(
-        &self,
-        address: u64,
-        pages: &[GrantedPage],
-        is_writable: bool,
-        status: &mut [i16],
-    ) -> Result<()>;
+    /// Maps grants in such an area, for writing if it can be written; `status` gets `GNTST_*` for each.
+    fn map_grants(&self, address: u64, pages: &[GrantedPage], status: &mut [i16]) -> Result<()>;
     /// Copies out of a granted page; `GNTST_*`.
     fn read_grant(&self, page: GrantedPage, offset: usize, into: &mut [u8]) -> i16;
     /// Copies into a granted page; `GNTST_*`.
@@ -85,8 +80,8 @@ pub trait Host: Send + Sync {
     /// Gives a port back.
     fn close(&self, port: u32);
 
-    /// A session with xenstored; `wake` tells of something to read, or of room. `ENXIO` where there is no xenstored.
-    fn session(&self, wake: Arc<dyn Fn() + Send + Sync>) -> Result<Box<dyn Session>>;
+    /// A session with xenstored; `told` is woken for something to read, or room. `ENXIO` where there is no xenstored.
+    fn session(&self, told: WaitQueue) -> Result<Box<dyn Session>>;
 }
 
 /// A session with xenstored, as `xenstore::Session` is one.

@@ -66,9 +66,7 @@ impl Xenbus {
     /// Opens it.
     pub(crate) fn new(host: &dyn Host, facts: Arc<dyn Facts>) -> Result<Arc<Self>> {
         let queue = WaitQueue::new();
-        let told = queue.clone();
-        let session =
-            host.session(Arc::new(move || told.wake(PollEvents::READABLE | PollEvents::WRITABLE)))?;
+        let session = host.session(queue.clone())?;
         let (partial, reading) = (Mutex::new(Partial::default()), Mutex::new(Reading::default()));
         Ok(Arc::new(Self { facts, session, partial, reading, queue }))
     }

@@ -198,6 +198,7 @@ fn devices() -> Outcome<Arc<Tree>> {
         gid: 0,
     };
     let mut nodes = alloc::vec![terminal("hvc0", 0), tun];
+    nodes.extend(crate::xen::register(registry));
     nodes.extend(consoles.iter().map(|(id, name)| terminal(name, *id)));
     nodes.extend(names.iter().filter_map(|name| super::disks::node(name)));
     block::register(registry, Arc::new(open_disk));

@@ -3,10 +3,12 @@
 use alloc::sync::Arc;
 
 use linux_base::abi::general::{MAP_ANONYMOUS, MAP_PRIVATE, MAP_TYPE, PROT_WRITE};
+use linux_base::file::{MapKind, Mapping};
 use linux_base::{Errno, OpenFile, OpenFlags, Result};
-use linux_mm::{AddressSpace, MapObject, MapRequest, Name, Pager};
+use linux_mm::{AddressSpace, ForeignArea, MapObject, MapRequest, Name, Pager};
 use linux_vfs::MountFlags;
 use linux_vfs::devtmpfs::MemoryDevice;
+use linux_xen::Gntalloc;
 
 use crate::file::vfs;
 use crate::task::{Process, Task, table};
@@ -30,13 +32,21 @@ pub fn mmap(
     }
     let object =
         if flags & MAP_ANONYMOUS != 0 { None } else { Some(object(task, len, prot, flags, fd, offset)?) };
-    let (object, flags) = match object {
-        Some(Mapped::Zeroes) => (None, flags | MAP_ANONYMOUS),
-        Some(Mapped::Object(object)) => (Some(object), flags),
-        None => (None, flags),
+    let (object, flags, filler) = match object {
+        Some(Mapped::Zeroes) => (None, flags | MAP_ANONYMOUS, None),
+        Some(Mapped::Object(object)) => (Some(object), flags, None),
+        Some(Mapped::Foreign(object, open, mapping)) => (Some(object), flags, Some((open, mapping))),
+        None => (None, flags, None),
     };
     let name = object.as_ref().map_or(Name::None, |object| object.name.clone());
-    task.space().mmap(MapRequest { address, len, prot, flags, object, name })
+    let start = task.space().mmap(MapRequest { address, len, prot, flags, object, name })?;
+    if let Some((open, mapping)) = filler
+        && let Err(errno) = open.file().mapped(start, &mapping)
+    {
+        let _ = task.space().munmap(start, len);
+        return Err(errno);
+    }
+    Ok(start)
 }
 
 /// What a descriptor is mapped as.
@@ -44,6 +54,14 @@ enum Mapped {
     /// `/dev/zero`, private.
     Zeroes,
     Object(MapObject),
+    /// An area for pages of other domains, which the file fills.
+    Foreign(MapObject, Arc<OpenFile>, Mapping),
+}
+
+/// The object of areas for pages of other domains: that of a device, whose number tells it from others.
+fn foreign_area(open: &OpenFile) -> Result<Arc<dyn Pager>> {
+    let stat = open.file().stat()?;
+    Ok(Arc::new(ForeignArea::new((stat.dev, stat.ino))))
 }
 
 fn object(task: &Task, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<Mapped> {
@@ -60,8 +78,12 @@ fn object(task: &Task, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) ->
     if is_zero && is_private {
         return Ok(Mapped::Zeroes);
     }
-    let pager = match pager_of(&open) {
+    let mapping = Mapping { offset, len, is_shared: !is_private, is_writable: prot & PROT_WRITE != 0 };
+    let kind = open.file().mmap(&mapping)?;
+    let granted = open.downcast::<Gntalloc>().map(|device| device.pager(offset, len)).transpose()?;
+    let pager = match granted.or_else(|| pager_of(&open)) {
         Some(pager) => pager,
+        None if kind == MapKind::Foreign => foreign_area(&open)?,
         None if is_zero => vfs().shared_memory(len)?,
         None => return Err(Errno::ENODEV),
     };
@@ -71,13 +93,17 @@ fn object(task: &Task, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) ->
     }
     let place = vfs().place_of(&open);
     let name = place.path(&task.thread.fs().root.lock());
-    Ok(Mapped::Object(MapObject {
+    let object = MapObject {
         pager,
         offset,
         may_write: open.flags().can_write() && !is_sealed,
         may_execute: is_zero || !place.mount().flags().contains(MountFlags::NO_EXEC),
         name: Name::Text(Arc::from(name)),
-    }))
+    };
+    Ok(match kind {
+        MapKind::Pages => Mapped::Object(object),
+        MapKind::Foreign => Mapped::Foreign(object, open, mapping),
+    })
 }
 
 pub fn munmap(task: &mut Task, address: u64, len: u64) -> Result<()> {

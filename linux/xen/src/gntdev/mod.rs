@@ -222,7 +222,7 @@ impl File for Gntdev {
             pages.extend_from_slice(&map.pages);
         }
         let mut status: Vec<i16> = request::buffer(pages.len())?;
-        self.devices.host().map_grants(address, &pages, wanted.is_writable, &mut status)?;
+        self.devices.host().map_grants(address, &pages, &mut status)?;
         if status.iter().any(|status| *status != 0) {
             return Err(Errno::EINVAL);
         }

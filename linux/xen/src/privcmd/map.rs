@@ -19,7 +19,7 @@ const MFN_ERROR: u64 = 0xf000_0000;
 const PAGED_ERROR: u64 = 0x8000_0000;
 
 /// `XENMEM_resource_ioreq_server`
-const IOREQ_SERVER: u32 = 0;
+const IOREQ_SERVER: u16 = 0;
 /// Frames of a resource at a time: an ioreq server has three, and more with more than 128 vCPUs.
 const MAX_RESOURCE: u64 = 256;
 
@@ -101,11 +101,11 @@ impl Privcmd {
             return Err(Errno::EINVAL);
         }
         self.check_target(domain, "mapping a resource")?;
-        if kind != IOREQ_SERVER {
+        if kind != u32::from(IOREQ_SERVER) {
             return Err(refused(format_args!("mapping a resource of type {kind}"), Errno::EPERM));
         }
         if count == 0 {
-            let size = self.host().resource_size(domain, kind, id)?;
+            let size = self.host().resource_size(domain, IOREQ_SERVER, id)?;
             memory.write_u64(argument.checked_add(16).ok_or(Errno::EFAULT)?, size)?;
             return Ok(0);
         }
@@ -114,7 +114,7 @@ impl Privcmd {
         }
         let mut frames: Vec<u64> = request::buffer(count as usize)?;
         let mut errors: Vec<i32> = request::buffer(count as usize)?;
-        self.host().acquire_resource(domain, kind, id, first, &mut frames)?;
+        self.host().acquire_resource(domain, IOREQ_SERVER, id, first, &mut frames)?;
         self.host().map_foreign(address, domain, Frames::Machine(&frames), &mut errors)?;
         match errors.iter().find(|error| **error != 0) {
             None => Ok(0),

@@ -30,16 +30,14 @@ impl Privcmd {
                 let request = Fields::<24>::read(memory, argument)?;
                 let (domain, space) = (request.u16(0), request.u32(4));
                 self.check_space(domain, space)?;
-                self.host()
-                    .add_to_physmap(domain, space, request.u64(8), request.u64(16))
-                    .map(|value| value as i64)
+                self.host().add_to_physmap(domain, space, request.u64(8), request.u64(16)).map(|()| 0)
             }
             ADD_TO_PHYSMAP_BATCH => self.add_batch(argument, memory),
             REMOVE_FROM_PHYSMAP => {
                 let request = Fields::<16>::read(memory, argument)?;
                 let domain = request.u16(0);
                 self.check_target(domain, "remove_from_physmap")?;
-                self.host().remove_from_physmap(domain, request.u64(8)).map(|value| value as i64)
+                self.host().remove_from_physmap(domain, request.u64(8)).map(|()| 0)
             }
             MAXIMUM_GPFN => {
                 let domain = Fields::<2>::read(memory, argument)?.u16(0);
@@ -71,7 +69,7 @@ impl Privcmd {
             let result = if operation == POPULATE_PHYSMAP {
                 self.host().populate_physmap(domain, step, order, flags)
             } else {
-                self.host().decrease_reservation(domain, step, order, flags)
+                self.host().decrease_reservation(domain, step, order)
             };
             match result {
                 Ok(some) => {
@@ -104,7 +102,7 @@ impl Privcmd {
             let index = memory.read_u64(element(indices, at, 8)?)?;
             let gpfn = memory.read_u64(element(gpfns, at, 8)?)?;
             let error = match self.host().add_to_physmap(domain, space.into(), index, gpfn) {
-                Ok(_) => 0,
+                Ok(()) => 0,
                 Err(errno) => -i32::from(errno.number()),
             };
             memory.write_u32(element(errors, at, 4)?, error as u32)?;

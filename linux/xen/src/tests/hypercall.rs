@@ -26,7 +26,7 @@ fn memory_of_the_target_is_populated_and_freed() {
     memory.put(AT + 4096, &[(50, 8), (51, 8), (52, 8)]);
     assert_eq!(call(&file, &memory, 12, 6, ARG), Ok(3));
     assert_eq!(call(&file, &memory, 12, 1, ARG), Ok(3));
-    assert_eq!(host.calls(), ["populate 7 3 from Some(50) order 0 flags 6", "decrease 7 3 order 0 flags 6"]);
+    assert_eq!(host.calls(), ["populate 7 3 from Some(50) order 0 flags 6", "decrease 7 3 order 0"]);
     // Fewer than asked for is what Xen says.
     host.set_bad_frame(51, 12);
     assert_eq!(call(&file, &memory, 12, 6, ARG), Ok(1));
