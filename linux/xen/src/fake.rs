@@ -311,7 +311,7 @@ impl SessionState {
     }
 
     /// Puts a message where it is read.
-    pub fn reply(&self, kind: u16, req_id: u32, payload: &[u8]) {
+    pub fn reply(&self, kind: u32, req_id: u32, payload: &[u8]) {
         let bytes = wire::encode(kind, req_id, 0, &[payload]).unwrap_or_default();
         self.out.lock().push_back(bytes);
         self.wake();
