@@ -10,6 +10,8 @@ extern crate alloc;
 
 mod costs;
 mod entries;
+mod foreign;
+mod other;
 mod process;
 mod programs;
 mod state;
@@ -27,7 +29,7 @@ type Test = (&'static str, fn() -> Outcome);
 
 fn main() {
     println!("{:?}", minios::boot::capabilities());
-    let tests = [entries::TESTS, state::TESTS, waiting::TESTS, tables::TESTS];
+    let tests = [entries::TESTS, state::TESTS, waiting::TESTS, tables::TESTS, foreign::TESTS];
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in tests.into_iter().flatten() {
         match test() {

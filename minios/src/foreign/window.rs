@@ -5,16 +5,18 @@ use core::ptr::NonNull;
 use alloc::boxed::Box;
 
 use xen_sys::PAGE_SIZE;
+use xen_sys::grant_table::{GNTMAP_HOST_MAP, GNTMAP_READONLY, MapGrantRef, UnmapGrantRef};
 use xen_sys::xen::{
     DOMID_FIRST_RESERVED, MMU_NORMAL_PT_UPDATE, MMU_PT_UPDATE_NO_TRANSLATE, MMUEXT_TLB_FLUSH_LOCAL,
     MmuUpdate, MmuextOp,
 };
 
-use super::ESRCH;
-use crate::hypercall::{Errno, Multicall};
+use super::{EINVAL, ESRCH};
+use crate::hypercall::{self, Errno, Multicall};
 use crate::memory::address::{Entry, Mfn, Protection};
 use crate::memory::paging::{self, MapError};
 use crate::thread::stack;
+use crate::user::Grant;
 
 /// What is done with the frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +34,8 @@ pub struct Window {
     entries: Box<[u64; Self::PAGES]>,
     /// Pages that are mapped.
     mapped: usize,
+    /// The handle of the grant that is mapped at the first page instead.
+    grant: Option<u32>,
 }
 
 impl Window {
@@ -52,7 +56,7 @@ impl Window {
                 }
             }
         }
-        Ok(Self { address, entries, mapped: 0 })
+        Ok(Self { address, entries, mapped: 0, grant: None })
     }
 
     /// Shows frames of a domain in place of what was shown, as many as there is room for, with one trap. Returns how many; fewer
@@ -65,6 +69,7 @@ impl Window {
             Rights::Read => Protection::Read,
             Rights::Write => Protection::ReadWrite,
         };
+        self.end_grant()?;
         let count = frames.len().min(Self::PAGES);
         let mut updates = [MmuUpdate::default(); Self::PAGES];
         let mut used = 0;
@@ -95,8 +100,41 @@ impl Window {
         Ok(count.min(done as usize))
     }
 
+    /// Shows the page of a grant in place of what was shown.
+    pub fn show_grant(&mut self, grant: Grant, rights: Rights) -> Result<(), Errno> {
+        self.close()?;
+        let read_only = if rights == Rights::Read { GNTMAP_READONLY } else { 0 };
+        let mut operation = MapGrantRef {
+            host_addr: self.address,
+            flags: GNTMAP_HOST_MAP | read_only,
+            gref: grant.gref,
+            dom: grant.domain,
+            ..MapGrantRef::default()
+        };
+        // SAFETY: the window's first page, at which nothing is mapped.
+        unsafe { hypercall::grant_map(core::slice::from_mut(&mut operation))? };
+        if operation.status != 0 {
+            return Err(EINVAL);
+        }
+        self.grant = Some(operation.handle);
+        Ok(())
+    }
+
+    fn end_grant(&mut self) -> Result<(), Errno> {
+        let Some(handle) = self.grant else { return Ok(()) };
+        let mut operation = UnmapGrantRef { host_addr: self.address, handle, ..UnmapGrantRef::default() };
+        // SAFETY: nobody uses what was shown.
+        unsafe { hypercall::grant_unmap(core::slice::from_mut(&mut operation))? };
+        if operation.status != 0 {
+            return Err(EINVAL);
+        }
+        self.grant = None;
+        Ok(())
+    }
+
     /// Shows nothing any more.
     pub fn close(&mut self) -> Result<(), Errno> {
+        self.end_grant()?;
         if self.mapped == 0 {
             return Ok(());
         }
@@ -118,5 +156,15 @@ impl Window {
     /// change them at any time.
     pub fn as_ptr(&self) -> NonNull<u8> {
         NonNull::new(self.address as *mut u8).expect("the area of run-time mappings does not begin at zero")
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        match self.close() {
+            Ok(()) => stack::give_back(self.address, Self::PAGES),
+            // The addresses stay taken: better lost than used twice.
+            Err(errno) => log::error!(target: "grants", "a window on another domain does not close: {errno}"),
+        }
     }
 }

@@ -50,8 +50,8 @@ pub struct ForeignLeaf {
     pub frame: Mfn,
     /// User mode may write.
     pub write: bool,
-    /// It came by a grant.
-    pub by_grant: bool,
+    /// The grant that it came by, if any.
+    pub grant: Option<Grant>,
 }
 
 /// A grant to map.
@@ -63,6 +63,12 @@ pub struct Grant {
     pub gref: u32,
 }
 
+/// A grant that is mapped.
+pub(super) struct MappedGrant {
+    handle: u32,
+    grant: Grant,
+}
+
 impl UserTables {
     /// The foreign frame that is mapped at an address.
     pub fn foreign(&self, address: u64) -> Option<ForeignLeaf> {
@@ -70,8 +76,8 @@ impl UserTables {
         // SAFETY: an entry of one of these tables.
         let entry =
             Some(unsafe { walk::read(slot) }).filter(|entry| entry.is_present() && entry.is_foreign())?;
-        let by_grant = self.grants.contains_key(&(address & !0xfff));
-        Some(ForeignLeaf { frame: entry.mfn(), write: entry.is_writable(), by_grant })
+        let grant = self.grants.get(&(address & !0xfff)).map(|mapped| mapped.grant);
+        Some(ForeignLeaf { frame: entry.mfn(), write: entry.is_writable(), grant })
     }
 
     /// Maps frames of another domain, one page after another, where nothing is mapped; it takes effect at once. `errors` gets what
@@ -171,7 +177,9 @@ impl UserTables {
                     *status = operation.status;
                 }
                 if operation.status == 0 {
-                    self.grants.insert(first + page as u64 * 0x1000, operation.handle);
+                    let grant = Grant { domain: operation.dom, gref: operation.gref };
+                    let mapped = MappedGrant { handle: operation.handle, grant };
+                    self.grants.insert(first + page as u64 * 0x1000, mapped);
                 }
             }
         }
@@ -184,7 +192,7 @@ impl UserTables {
             let mut operations = [UnmapGrantRef::default(); FEW];
             let mut count = 0;
             while let Some(operation) = operations.get_mut(count)
-                && let Some((&address, &handle)) = self.grants.range(range.clone()).next()
+                && let Some((&address, &MappedGrant { handle, .. })) = self.grants.range(range.clone()).next()
             {
                 self.grants.remove(&address);
                 let Some((slot, false)) = self.find(address) else { continue };

@@ -10,6 +10,7 @@ use core::ops::Range;
 use xen_sys::xen::{MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TABLE};
 
 use super::cut::Cut;
+use super::foreign::MappedGrant;
 use super::loaded;
 use super::release::Release;
 pub use super::update::table_pages;
@@ -87,8 +88,8 @@ pub struct UserTables {
     fresh: Vec<Pfn>,
     hooks: Vec<Hook>,
     batch: Batch,
-    /// Handles of the grants that are mapped, by address.
-    pub(super) grants: BTreeMap<u64, u32>,
+    /// The grants that are mapped, by address.
+    pub(super) grants: BTreeMap<u64, MappedGrant>,
 }
 
 // SAFETY: the pointers lead to page tables that this value owns.

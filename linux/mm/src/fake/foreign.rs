@@ -160,7 +160,9 @@ impl FakeForeign {
         let at = |page: usize| address + (page * PAGE_SIZE) as u64;
         let is_shown = |page: &usize| {
             let mapped = self.mapped.get(&at(*page));
-            mapped.is_some_and(|mapped| !mapped.by_grant && mapped.domain == domain)
+            mapped.is_some_and(|mapped| {
+                mapped.by_grant && *page == 0 || !mapped.by_grant && mapped.domain == domain
+            })
         };
         let count = (0..pages.min(SHOWN)).take_while(is_shown).count();
         if count == 0 {

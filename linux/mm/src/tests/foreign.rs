@@ -285,6 +285,8 @@ fn grants_are_mapped_and_ended() {
         let grants = |space: &AddressSpace| space.with_tables(|tables| tables.others().grants());
         assert_eq!(grants(&space), 3);
         assert_eq!(space.fault(at, Access::Write), FaultOutcome::Handled);
+        space.write_bytes(at + 4090, b"granted").unwrap_err();
+        assert_eq!((byte(&frames[0], 4090), space.read_array(at + 4090)), (b'g', Ok(*b"grante")));
         assert_eq!(space.fault(at + KIB4, Access::Read), FaultOutcome::Bus);
         let child = space.fork().unwrap();
         assert_eq!(grants(&child), 0);

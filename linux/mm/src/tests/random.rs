@@ -133,9 +133,9 @@ impl World {
                 let area = super::foreign::area(place(at), count, prot, MAP_FIXED);
                 assert_eq!(space.mmap(area), Ok(place(at)));
                 // Every other one, and those behind the end, are not there.
-                let known = |frame: u64| frame % 2 == 0 && frame < OTHER_FRAMES as u64;
+                let known = |frame: u64| frame.is_multiple_of(2) && frame < OTHER_FRAMES as u64;
                 let frames: Vec<u64> = (first..first + count)
-                    .map(|frame| if frame % 2 == 0 { frame } else { 1 << 30 })
+                    .map(|frame| if frame.is_multiple_of(2) { frame } else { 1 << 30 })
                     .collect();
                 let mut errors = alloc::vec![-1; count as usize];
                 assert_eq!(space.map_foreign(place(at), OTHER, Frames::Guest(&frames), &mut errors), Ok(()));
