@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes an initramfs for a Linux guest on dom0's own kernel, whose modules and busybox come out of dom0's root disk, so that
-# kernel and modules always fit. The modules are those named here and what they need.
-# Usage: initramfs.sh DOM0_ROOT_IMG INIT OUT MODULE...
+# kernel and modules always fit. The modules are those named here and what they need; SOURCE=TARGET is another file of that disk, an
+# executable or a library.
+# Usage: initramfs.sh DOM0_ROOT_IMG INIT OUT [MODULE | SOURCE=TARGET]...
 set -eu
 dom0=$1 init=$2 out=$3
 shift 3
@@ -17,6 +18,7 @@ cp "$init" "$ram/init"
 chmod 755 "$ram/init"
 n=10
 for wanted in "$@"; do
+    case $wanted in */*) continue ;; esac
     # "MODULE: what it needs, nearest first".
     awk -v end="/$wanted.ko:" 'index($1, end) { for (i = NF; i > 1; i--) print $i; sub(":", "", $1); print $1 }' "$ram/modules.dep"
 done | while read -r module; do
@@ -25,6 +27,16 @@ done | while read -r module; do
 done
 rm "$ram/modules.dep"
 for wanted in "$@"; do
+    case $wanted in
+    */*)
+        target=$ram${wanted#*=}
+        mkdir -p "${target%/*}"
+        inside "dump ${wanted%%=*} $target"
+        chmod 755 "$target"
+        [ -s "$target" ] || { echo "initramfs.sh: no file ${wanted%%=*} in $dom0" >&2; exit 1; }
+        continue
+        ;;
+    esac
     set -- "$ram"/modules/*-"$wanted.ko"
     [ -s "$1" ] || { echo "initramfs.sh: no module $wanted of $release in $dom0" >&2; exit 1; }
 done

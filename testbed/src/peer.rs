@@ -28,7 +28,18 @@ const FILES: &[(&str, &str)] = &[
 const INITRAMFS: &str = include_str!("../peer/initramfs.sh");
 const PACKED_INIT: &str = include_str!("../peer/packed-init");
 const ROUTER_INIT: &str = include_str!("../peer/router-init");
+const STUBDOM_INIT: &str = include_str!("../peer/stubdom-init");
 const ROUTER_MODULES: [&str; 1] = ["xen-netfront"];
+const STUBDOM_MODULES: [&str; 8] = [
+    "xen-evtchn",
+    "xen-gntdev",
+    "xen-gntalloc",
+    "xen-privcmd",
+    "xen-blkfront",
+    "xen-netfront",
+    "tun",
+    "bridge",
+];
 const PACKED_MODULES: [&str; 5] = ["crc32c_generic", "xen-blkfront", "xen-netfront", "ext4", "overlay"];
 /// Where dom0 has its own kernel as an ELF.
 pub const KERNEL: &str = "/boot/vmlinux";
@@ -67,7 +78,19 @@ pub fn router(version: XenVersion, progress: Progress) -> Result<PathBuf> {
     initramfs(version, "router", ROUTER_INIT, &ROUTER_MODULES, progress)
 }
 
-/// An initramfs with this script as `/init` and these modules of dom0's kernel.
+/// What dom0's kernel needs to be the kernel of a device model's domain, beside the ramdisk of `minios pack --stubdom`, which has QEMU:
+/// a second cpio archive, to be put behind that one. Built now if the cache has none for that kernel.
+pub fn stubdom(version: XenVersion, progress: Progress) -> Result<PathBuf> {
+    const LIBRARIES: &str = "/usr/lib/x86_64-linux-gnu";
+    let proxy = format!("/usr/lib/xen-{version}/bin/vchan-socket-proxy=/bin/vchan-socket-proxy");
+    let library = format!("{LIBRARIES}/libxenvchan.so.{version}.0={LIBRARIES}/libxenvchan.so.{version}");
+    let mut files = STUBDOM_MODULES.to_vec();
+    files.extend([&*proxy, &*library]);
+    files.extend(["/usr/bin/xenstore-read=/bin/xenstore-read", "/usr/bin/xenstore-list=/bin/xenstore-list"]);
+    initramfs(version, "stubdom", STUBDOM_INIT, &files, progress)
+}
+
+/// An initramfs with this script as `/init` and these modules of dom0's kernel, or files of its disk (SOURCE=TARGET).
 fn initramfs(
     version: XenVersion,
     name: &str,
@@ -149,7 +172,7 @@ mod tests {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peer");
         for entry in fs::read_dir(dir).unwrap() {
             let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-            assert!(recipes[0].contains(&text) || [PACKED_INIT, ROUTER_INIT].contains(&&*text));
+            assert!(recipes[0].contains(&text) || [PACKED_INIT, ROUTER_INIT, STUBDOM_INIT].contains(&&*text));
         }
     }
 

@@ -18,6 +18,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("linux_clients.py", include_str!("../../guest-tests/linux_clients.py")),
     ("check_packed.py", include_str!("../dom0/check_packed.py")),
     ("check_httpd.py", include_str!("../dom0/check_httpd.py")),
+    ("harness.py", include_str!("../../guest-tests/harness.py")),
+    ("hvm.py", include_str!("../../guest-tests/hvm.py")),
+    ("stubdom.py", include_str!("../dom0/stubdom.py")),
 ];
 
 /// Lines of the Xen log that are shown when dom0 fails.

@@ -106,7 +106,7 @@ pub fn stage_edited(
 }
 
 /// Our kernel, built and checked, as an image.
-fn own_kernel() -> Result<PathBuf> {
+pub fn own_kernel() -> Result<PathBuf> {
     let gz = images::dir().join(format!("{KERNEL}.gz"));
     fs::create_dir_all(images::dir())
         .with_context(|| format!("cannot create {}", images::dir().display()))?;

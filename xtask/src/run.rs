@@ -10,14 +10,14 @@ use anyhow::{Result, bail};
 use testbed::{Event, Forward, Outcome, XenVersion};
 
 use crate::report::{Lines, Report};
-use crate::{check, dom0, figures, images, packed, setup};
+use crate::{check, dom0, figures, images, packed, setup, stubdom};
 
 /// Build a guest, boot Xen, `xl create` the guest and show its console until Ctrl-C
 ///
 /// Exits with 0 when the guest has powered off, or when --check finds nothing wrong.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A guest of xl-configs/
+    /// A guest of xl-configs/, or `stubdom`: an HVM guest whose device model runs on our kernel
     name: String,
     /// Check and measure the guest instead, and exit with the verdict
     #[arg(long)]
@@ -31,8 +31,8 @@ pub struct Args {
     /// The guest's memory in MiB, if other than its configuration says
     #[arg(long, value_name = "MIB")]
     memory: Option<u32>,
-    /// Have Linux run the root of a packed guest, with so much memory
-    #[arg(long, value_name = "MIB")]
+    /// Have Linux run the root of a packed guest, or the device model, with so much memory
+    #[arg(long, value_name = "MIB", num_args = 0..=1, default_missing_value = "192")]
     linux: Option<u32>,
     /// Another kernel for a packed guest than our own
     #[arg(long, value_name = "FILE")]
@@ -56,6 +56,19 @@ const SERVICES: &[(&str, u16)] = &[
 pub fn run(args: Args) -> Result<u8> {
     setup::tools()?;
     dom0::stage()?;
+    if args.name == stubdom::NAME {
+        let settings = stubdom::Settings {
+            version: args.xen,
+            memory: args.memory,
+            linux: args.linux,
+            kernel: args.kernel.clone(),
+        };
+        return if args.check {
+            Ok(conclude(&args.name, &stubdom::check(&settings)?))
+        } else {
+            stubdom::attend(&settings)
+        };
+    }
     let packed = packed::names()?;
     let is_packed = packed.contains(&args.name);
     let mut guests = Vec::new();

@@ -1,0 +1,87 @@
+"""An HVM guest with a domain for its device model. Usage: stubdom.py check|attend hvm|hvm-linux [MIB]
+
+`check` boots it from its disk and from the network and prints a line for each test; `attend` shows what it and its device model say.
+"""
+
+import sys
+import time
+
+import harness
+from guest import figure, test
+from harness import Failure, check
+from hvm import Hvm, Network, Running, check_patterns
+
+order, config = sys.argv[1:3]
+memory = int(sys.argv[3]) if len(sys.argv) > 3 else None
+Hvm.config = config
+harness.output("quick-hotplug", "on")
+
+
+def said(what):
+    """Runs a test and shows what the guest and its device model said when it fails."""
+    def body():
+        try:
+            what()
+        except Failure as failure:
+            for guest in harness.Guest.latest[-1:]:
+                print(f"---- {guest.name}\n{guest.console()}\n----", flush=True)
+            raise AssertionError(str(failure).partition("\n")[0]) from None
+        finally:
+            harness.destroy_all()
+    return body
+
+
+def disk():
+    with Running() as running, Hvm(disk="WMTzrw", memory=memory) as guest:
+        figure(f"{config}-create", guest.create_seconds, "s")
+        figure(f"{config}-running", running.seconds(guest), "s")
+        guest.expect(r"^BS: boot sector$")
+        figure(f"{config}-first-output", time.monotonic() - guest.unpaused, "s")
+        guest.expect(r"^READY$", 120)
+        for line in guest.text.splitlines():
+            print(f"{guest.name}| {line}", flush=True)
+        for line in ("BIOS: pattern right on disk 0", "DMA: pattern right on disk 0", "TIMER: ten ticks"):
+            check(line in guest.text, f"the guest does not say `{line}`")
+        check_patterns(guest.disk)
+        guest.type("P")
+        guest.ended("poweroff")
+
+
+def network(model):
+    script = f"imgfetch tftp://{Network.ADDRESS}/big\nimgfree big\nchain tftp://{Network.ADDRESS}/nbp.0"
+
+    def body():
+        with Network(script) as network, Hvm(boot="n", vif=network.vif(model), memory=memory) as guest:
+            guest.expect(r"^NBP: network boot program runs$", 180)
+            figure(f"{config}-{model}-boot", time.monotonic() - guest.unpaused, "s")
+            guest.type("B")
+            guest.ended("reboot")
+    return body
+
+
+def attend():
+    with Hvm(disk="WMTrwz", memory=memory) as guest:
+        print(f"== serial line: `xl console {guest.name}`; device model's domain {guest.model}: {guest.log}", flush=True)
+        shown = [0, 0]
+        while guest.state() and not guest.state()[2]:
+            for index, (text, mark) in enumerate(((guest.text, ""), (guest.model_log(), "dm| "))):
+                end = text.rfind("\n") + 1
+                for line in text[shown[index]:end].splitlines():
+                    print(f"{mark}{line}", flush=True)
+                shown[index] = max(end, shown[index])
+            time.sleep(0.3)
+        print(f"== the guest has ended: {(guest.state() or (0, '', 'gone'))[2]}", flush=True)
+
+
+if order == "attend":
+    try:
+        attend()
+    except Failure as failure:
+        sys.exit(f"error: {failure}")
+else:
+    done = [test(f"{config}: {name}", said(what)) for name, what in (
+        ("boots from its disk, writes and reads it, and powers off", disk),
+        ("boots from the network by e1000, and resets", network("e1000")),
+        ("boots from the network by rtl8139, and resets", network("rtl8139")),
+    )]
+    sys.exit(0 if all(done) else 1)
