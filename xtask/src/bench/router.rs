@@ -46,7 +46,7 @@ fn stage(args: &Args) -> Result<()> {
 
 fn goal(name: &str) -> Option<Goal> {
     match name {
-        name if name.ends_with("-rate") => Some(Goal::RatioAtLeast(1.0)),
+        name if name.ends_with("-rate") => Some(Goal::RatioAtLeastUnlessDom0IsFull(1.0)),
         name if name.ends_with("-guest-cpu") => Some(Goal::RatioAtMost(0.5)),
         _ => None,
     }
