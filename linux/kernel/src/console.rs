@@ -13,9 +13,9 @@ use linux_vfs::{DeviceKind, DeviceRegistry};
 use minios_std::console::Further;
 use spin::Once;
 
-use crate::host;
 use crate::signal;
 use crate::task::{Process, group, table};
+use crate::host;
 
 /// Major number of `tty`, `console` and `ptmx`.
 const TTY_AUX: u32 = 5;
@@ -156,7 +156,9 @@ fn start_further() {
             None => return,
         };
         let device = DeviceNumber { major: HVC, minor: id };
-        let tty = Tty::new(device, console.clone(), Arc::new(Jobs));
+        // A device model saves, restores and has its guest's serial ports there: bytes as they are.
+        let make = if crate::xen::is_stub_domain() { Tty::channel } else { Tty::new };
+        let tty = make(device, console.clone(), Arc::new(Jobs));
         console.tty.call_once(|| Arc::downgrade(&tty));
         FURTHER.lock().insert(id, (console.clone(), tty.clone()));
         let followed = console.clone();
@@ -278,6 +280,21 @@ pub fn register(devices: &DeviceRegistry) {
             Ok(pty.tty().open(request.flags, OpenedAs::Terminal, facts(request))?)
         }),
     );
+}
+
+/// Waits until the back end has taken what was written to a further console, if that carries bytes for programs. Who has closed it
+/// tells others to look at the file behind it.
+pub fn settle(tty: &Tty) {
+    const PATIENCE_NS: u64 = 10_000_000_000;
+    if !tty.is_channel() {
+        return;
+    }
+    let deadline = minios::time::now_ns() + PATIENCE_NS;
+    let further = FURTHER.lock().get(&tty.device().minor).map(|(console, _)| console.clone());
+    drain(tty, deadline);
+    if let Some(further) = further {
+        further.console.flush(deadline);
+    }
 }
 
 /// Sends the last of what programs wrote, as long as somebody takes it.

@@ -60,6 +60,11 @@ impl Default for Termios {
 }
 
 impl Termios {
+    /// As `cfmakeraw` leaves a new terminal: bytes as they come, either way.
+    pub fn raw() -> Self {
+        Self { iflag: 0, oflag: 0, lflag: 0, ..Self::default() }
+    }
+
     /// Bytes of the kernel's `struct termios` (`TCGETS`).
     pub const SIZE: usize = 36;
     /// Bytes of `struct termios2` (`TCGETS2`).

@@ -56,6 +56,7 @@ pub(crate) struct State {
 /// A terminal.
 pub struct Tty {
     id: TtyId,
+    is_channel: bool,
     pub(crate) device: DeviceNumber,
     jobs: Arc<dyn JobControl>,
     pub(crate) backend: Option<Arc<dyn Backend>>,
@@ -69,6 +70,20 @@ impl Tty {
     /// A terminal over a device, such as the console.
     pub fn new(device: DeviceNumber, backend: Arc<dyn Backend>, jobs: Arc<dyn JobControl>) -> Arc<Self> {
         Arc::new(Self::with(device, Some(backend), jobs, PtyState::default()))
+    }
+
+    /// A terminal over a device that carries bytes for programs, as the consoles of a device model's domain do: raw from the start, and
+    /// nobody's controlling terminal.
+    pub fn channel(device: DeviceNumber, backend: Arc<dyn Backend>, jobs: Arc<dyn JobControl>) -> Arc<Self> {
+        let mut tty = Self::with(device, Some(backend), jobs, PtyState::default());
+        tty.is_channel = true;
+        tty.state.get_mut().line.termios = Termios::raw();
+        Arc::new(tty)
+    }
+
+    /// Whether it was made by [`Tty::channel`].
+    pub fn is_channel(&self) -> bool {
+        self.is_channel
     }
 
     pub(crate) fn with(
@@ -97,6 +112,7 @@ impl Tty {
         };
         Self {
             id: TtyId(NEXT.fetch_add(1, Ordering::Relaxed)),
+            is_channel: false,
             device,
             jobs,
             backend,

@@ -54,7 +54,8 @@ impl Tty {
             state.generation
         };
         let can_read = flags.can_read();
-        if can_read && !flags.contains(OpenFlags::NOCTTY) && opened_as == OpenedAs::Terminal {
+        let can_adopt = opened_as == OpenedAs::Terminal && !self.is_channel();
+        if can_read && !flags.contains(OpenFlags::NOCTTY) && can_adopt {
             self.adopt_caller();
         }
         self.ask_for_input();

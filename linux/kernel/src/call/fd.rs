@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use linux_base::file::UserMemory;
 use linux_base::{Errno, OpenFile, OpenFlags, Result};
 use linux_task::limits::Resource;
+use linux_tty::TtyFile;
 use linux_vfs::Follow;
 
 use crate::task::Task;
@@ -29,6 +30,9 @@ pub fn closed(task: &Task, open: &Arc<OpenFile>) {
 pub fn close(task: &mut Task, fd: i32) -> Result<()> {
     let open = task.files()?.take(fd)?;
     closed(task, &open);
+    if let Some(terminal) = open.downcast::<TtyFile>().filter(|_| open.flags().can_write()) {
+        crate::console::settle(terminal.tty());
+    }
     let result = if Arc::strong_count(&open) == 1 { open.file().flush() } else { Ok(()) };
     drop(open);
     result

@@ -125,3 +125,28 @@ fn nothing_is_taken_in_while_nobody_has_it_open() {
     let _file = tty.open(OpenFlags::RDWR, OpenedAs::Terminal, None).unwrap();
     assert_eq!((tty.input_room(10), device.asked.load(Ordering::Relaxed)), (10, asked + 1));
 }
+
+#[test]
+fn a_channel_carries_every_byte_as_it_is_from_the_start() {
+    let (device, jobs) = (Arc::new(Device::default()), Jobs::new());
+    device.room.store(1 << 20, Ordering::Relaxed);
+    let tty = Tty::channel(DeviceNumber { major: 229, minor: 1 }, device.clone(), jobs.clone());
+    let writer = tty.open(OpenFlags::WRONLY, OpenedAs::Terminal, None).unwrap();
+    let reader = tty.open(OpenFlags::empty(), OpenedAs::Terminal, None).unwrap();
+    assert!(jobs.caller.lock().unwrap().terminal.is_none(), "it is nobody's controlling terminal");
+    let all: Vec<u8> = (0..40_000u32).map(|at| (at ^ (at >> 8)) as u8).collect();
+    let (mut sent, mut fed, mut seen) = (0, 0, Vec::new());
+    while sent < all.len() {
+        sent += write(&*writer, &all[sent..]).unwrap();
+    }
+    assert!(*device.taken.lock().unwrap() == all);
+    device.taken.lock().unwrap().clear();
+    while seen.len() < all.len() {
+        let room = tty.input_room(all.len() - fed);
+        assert_eq!(tty.received(&all[fed..fed + room]), room);
+        fed += room;
+        seen.extend(read_with(&*reader, 5000, NOT_WAITING).unwrap());
+    }
+    assert!(seen == all && device.taken.lock().unwrap().is_empty(), "without an echo");
+    assert_eq!(read_with(&*reader, 5000, NOT_WAITING), Err(Errno::EAGAIN));
+}

@@ -13,6 +13,7 @@ const BLKRASET: u32 = 0x1262;
 const BLKRAGET: u32 = 0x1263;
 const BLKFRASET: u32 = 0x1264;
 const BLKFRAGET: u32 = 0x1265;
+const BLKSECTGET: u32 = 0x1267;
 const BLKSSZGET: u32 = 0x1268;
 const BLKBSZGET: u32 = 0x8008_1270;
 const BLKBSZSET: u32 = 0x4008_1271;
@@ -23,11 +24,14 @@ const BLKIOOPT: u32 = 0x1279;
 const BLKALIGNOFF: u32 = 0x127a;
 const BLKPBSZGET: u32 = 0x127b;
 const BLKDISCARDZEROES: u32 = 0x127c;
+const BLKROTATIONAL: u32 = 0x127e;
 const BLKZEROOUT: u32 = 0x127f;
 const HDIO_GETGEO: u32 = 0x301;
 
 /// What is read ahead, in sectors of 512: the most that one filling of the cache fetches.
 const AHEAD_SECTORS: u64 = 256;
+/// Sectors of 512 bytes of one request, as Linux limits them by default; longer ones are divided below.
+pub const MOST_SECTORS: u16 = 2560;
 const BLOCK: u32 = fs::LINE as u32;
 /// Zeroes that are written at once.
 const ZEROES: [u8; fs::LINE] = [0; fs::LINE];
@@ -43,6 +47,8 @@ impl BlockDeviceFile {
             BLKSSZGET | BLKPBSZGET | BLKIOMIN => memory.write_u32(argument, sector)?,
             BLKBSZGET => memory.write_u32(argument, BLOCK)?,
             BLKIOOPT | BLKALIGNOFF | BLKDISCARDZEROES => memory.write_u32(argument, 0)?,
+            BLKSECTGET => memory.write(argument, &MOST_SECTORS.to_le_bytes())?,
+            BLKROTATIONAL => memory.write(argument, &[0, 0])?,
             BLKRAGET | BLKFRAGET => memory.write_u64(argument, AHEAD_SECTORS)?,
             // Taken and not followed.
             BLKRASET | BLKFRASET => {}
@@ -74,6 +80,12 @@ impl BlockDeviceFile {
         Ok(0)
     }
 
+    /// `fallocate(2)` with `FALLOC_FL_ZERO_RANGE`.
+    pub(crate) fn zero_range(&self, start: u64, len: u64) -> Result<()> {
+        self.check_range(start, len)?;
+        self.zero(start, len).map_err(errno)
+    }
+
     fn current_size(&self) -> u64 {
         self.file.cache().refresh_size().unwrap_or_else(|_| self.file.len())
     }
@@ -83,13 +95,19 @@ impl BlockDeviceFile {
         if !self.can_write {
             return Err(Errno::EBADF);
         }
+        let (start, len) = (memory.read_u64(argument)?, memory.read_u64(argument.wrapping_add(8))?);
+        self.check_range(start, len)?;
+        Ok((start, len))
+    }
+
+    /// Whether these are whole sectors of the disk, which can be written.
+    fn check_range(&self, start: u64, len: u64) -> Result<()> {
         if self.file.cache().device().is_read_only() {
             return Err(Errno::EPERM);
         }
-        let (start, len) = (memory.read_u64(argument)?, memory.read_u64(argument.wrapping_add(8))?);
         let end = start.checked_add(len).ok_or(Errno::EINVAL)?;
         let is_whole = (start | len).is_multiple_of(self.sector());
-        if len > 0 && is_whole && end <= self.file.len() { Ok((start, len)) } else { Err(Errno::EINVAL) }
+        if len > 0 && is_whole && end <= self.file.len() { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     fn zero(&self, start: u64, len: u64) -> core::result::Result<(), BlockError> {

@@ -2,6 +2,7 @@
 
 use linux_base::{Errno, Mode, OpenFile, Result};
 
+use crate::block::BlockDeviceFile;
 use crate::context::Context;
 use crate::inotify::{self, event};
 use crate::path::Location;
@@ -44,6 +45,12 @@ impl Context<'_> {
         };
         if !file.flags().can_write() {
             return Err(Errno::EBADF);
+        }
+        if let Some(disk) = file.downcast::<BlockDeviceFile>() {
+            return match what {
+                Fallocate::Zero | Fallocate::ZeroKeepSize => disk.zero_range(offset as u64, len as u64),
+                _ => Err(Errno::EOPNOTSUPP),
+            };
         }
         let Some(regular) = file.downcast::<RegularFile>() else {
             return Err(match file.file().stat()?.mode.kind() {

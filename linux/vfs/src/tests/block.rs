@@ -218,3 +218,30 @@ fn a_disk_tells_how_large_it_is_and_discards_and_zeroes() {
     assert_eq!(control(0x1234, 0), Err(Errno::EINVAL));
     assert_eq!(control(0x301, 0), Ok(0));
 }
+
+#[test]
+fn a_device_model_learns_how_long_requests_may_be_and_zeroes_by_fallocate() {
+    let (world, disk) = world();
+    let file = world.open("/dev/xvdb", OpenFlags::RDWR).unwrap();
+    let memory = Memory::default();
+    let user: &dyn UserMemory = &memory;
+    let mut sectors = [0; 2];
+    assert_eq!(file.file().ioctl(0x1267, 0, user), Ok(0));
+    user.read(0, &mut sectors).unwrap();
+    assert_eq!(u16::from_le_bytes(sectors), 2560);
+    assert_eq!(user.read_u32(0), Err(Errno::EFAULT), "it is a short number");
+    let fallocate = |file: &OpenFile, mode, at, len| world.context().fallocate(file, mode, at, len);
+    assert_eq!(fallocate(&file, 16, 512, 8192), Ok(()));
+    assert_eq!(fallocate(&file, 17, 16384, 512), Ok(()));
+    file.file().sync().unwrap();
+    let content = disk.content.lock().clone();
+    assert!(content[512..8704].iter().all(|byte| *byte == 0));
+    assert_eq!([511, 8704, 16384, 16896].map(|at| content[at]), [7, 7, 0, 7]);
+    assert_eq!(fallocate(&file, 16, 1, 512), Err(Errno::EINVAL));
+    assert_eq!(fallocate(&file, 16, LEN as i64, 512), Err(Errno::EINVAL));
+    for mode in [0, 1, 3] {
+        assert_eq!(fallocate(&file, mode, 0, 512), Err(Errno::EOPNOTSUPP), "{mode}");
+    }
+    disk.is_read_only.store(true, Ordering::Relaxed);
+    assert_eq!(fallocate(&file, 16, 0, 512), Err(Errno::EPERM));
+}
