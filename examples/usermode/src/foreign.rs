@@ -119,7 +119,7 @@ fn batches() -> Outcome {
     let mut own = 0;
     process.tables.clear_range(AT + 0x1000..AT + 0x10_1000, &mut |_, _| own += 1).map_err(text)?;
     let (cleared, calls) = (minios::time::now_ns(), hypercall::count() - before);
-    check!(own == 0 && calls <= 2, "{own} pages of ours, {calls} hypercalls to unmap 256 pages");
+    check!(own == 0 && calls == 1, "{own} pages of ours, {calls} hypercalls to unmap 256 pages");
     minios::println!(
         "256 foreign pages: {} us to map, {} us to unmap",
         (mapped - start) / 1000,

@@ -354,6 +354,7 @@ pub(crate) fn page_range(start: u64, len: u64) -> Option<(u64, u64)> {
 pub(crate) fn is_obvious_overcommit(area: &Area, bytes: u64) -> bool {
     let is_accounted = area.prot.contains(Prot::WRITE) || area.is_shared() && area.name == Name::None;
     is_accounted
+        && !area.is_foreign()
         && !area.flags.contains(AreaFlags::NO_RESERVE)
         && bytes / PAGE > crate::frame::total_pages() as u64
 }

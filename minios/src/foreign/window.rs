@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use xen_sys::PAGE_SIZE;
 use xen_sys::grant_table::{GNTMAP_HOST_MAP, GNTMAP_READONLY, MapGrantRef, UnmapGrantRef};
 use xen_sys::xen::{
-    DOMID_FIRST_RESERVED, MMU_NORMAL_PT_UPDATE, MMU_PT_UPDATE_NO_TRANSLATE, MMUEXT_TLB_FLUSH_LOCAL,
-    MmuUpdate, MmuextOp,
+    DOMID_FIRST_RESERVED, MMU_NORMAL_PT_UPDATE, MMU_PT_UPDATE_NO_TRANSLATE, MMUEXT_INVLPG_LOCAL,
+    MMUEXT_TLB_FLUSH_LOCAL, MmuUpdate, MmuextOp,
 };
 
 use super::{EINVAL, ESRCH};
@@ -17,6 +17,9 @@ use crate::memory::address::{Entry, Mfn, Protection};
 use crate::memory::paging::{self, MapError};
 use crate::thread::stack;
 use crate::user::Grant;
+
+/// Pages that are flushed from the TLB one by one; more are flushed with all of it.
+const FEW: usize = 8;
 
 /// What is done with the frames.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,12 +86,12 @@ impl Window {
             *update = MmuUpdate { ptr: entry | MMU_NORMAL_PT_UPDATE, val: Entry::NONE.0 };
             used += 1;
         }
-        let flush = [MmuextOp { cmd: MMUEXT_TLB_FLUSH_LOCAL, ..MmuextOp::default() }];
+        let (flushes, count_flushes) = self.flushes();
         let mut done = 0;
         let mut calls = Multicall::<2>::new();
-        calls.mmu_update_foreign(&updates[..used], &mut done, domain);
+        calls.mmu_update_foreign(updates.get(..used).unwrap_or_default(), &mut done, domain);
         if self.mapped > 0 {
-            calls.mmuext(&flush);
+            calls.mmuext(flushes.get(..count_flushes).unwrap_or_default());
         }
         // What is behind a refused one stays as it was.
         self.mapped = self.mapped.max(count);
@@ -142,14 +145,27 @@ impl Window {
         for (update, entry) in updates.iter_mut().zip(self.entries.iter()) {
             *update = MmuUpdate { ptr: entry | MMU_NORMAL_PT_UPDATE, val: Entry::NONE.0 };
         }
-        let flush = [MmuextOp { cmd: MMUEXT_TLB_FLUSH_LOCAL, ..MmuextOp::default() }];
+        let (flushes, count_flushes) = self.flushes();
         let mut calls = Multicall::<2>::new();
         calls.mmu_update(updates.get(..self.mapped).unwrap_or_default());
-        calls.mmuext(&flush);
+        calls.mmuext(flushes.get(..count_flushes).unwrap_or_default());
         // SAFETY: the window's own entries; nobody uses what was shown.
         unsafe { calls.issue()? };
         self.mapped = 0;
         Ok(())
+    }
+
+    /// What makes the TLB forget the pages that are mapped, and how many operations it is.
+    fn flushes(&self) -> ([MmuextOp; FEW], usize) {
+        let mut operations = [MmuextOp { cmd: MMUEXT_TLB_FLUSH_LOCAL, ..MmuextOp::default() }; FEW];
+        if self.mapped > FEW {
+            return (operations, 1);
+        }
+        for (page, operation) in operations.iter_mut().enumerate() {
+            let arg1 = self.address + (page * PAGE_SIZE) as u64;
+            *operation = MmuextOp { cmd: MMUEXT_INVLPG_LOCAL, arg1, ..MmuextOp::default() };
+        }
+        (operations, self.mapped)
     }
 
     /// Where its first page is. Of what it shows only that many pages are there as [`Window::show`] said; another domain may

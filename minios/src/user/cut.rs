@@ -12,8 +12,8 @@ use crate::memory::address::{Entry, Pfn, Protection};
 use crate::memory::paging::MapError;
 use crate::sync::SpinLock;
 
-/// Entries of each list. A cut is one hypercall.
-const LEN: usize = 256;
+/// Entries of each list. A cut is one hypercall; the 256 pages that a device model has mapped at once are to fit.
+const LEN: usize = 320;
 
 /// What was taken out. The frames may be touched once the batch is committed.
 pub(super) struct Cut {

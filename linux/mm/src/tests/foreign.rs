@@ -253,6 +253,14 @@ fn nothing_else_can_be_done_to_them() {
 }
 
 #[test]
+fn what_is_mapped_needs_no_memory_of_ours() {
+    let space = space();
+    let pages = 2 * frame::total_pages() as u64;
+    assert!(space.mmap(area(0, pages, RW, 0)).is_ok());
+    assert_eq!(space.mmap(MapRequest::anonymous(0, pages * KIB4, RW, 0)), Err(Errno::ENOMEM));
+}
+
+#[test]
 fn areas_do_not_merge_and_say_what_they_are() {
     let (space, _frames, at) = with_mapped(2);
     let pager = Arc::new(ForeignArea::new((5, 60)));
