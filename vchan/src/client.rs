@@ -7,7 +7,7 @@ use core::cell::RefCell;
 use xen::{
     Access, DomId, EventPort, EventSeq, Events, GrantRef, Mappings, Platform, Port, SharedMemory, Wake,
 };
-use xenstore::XenStore;
+use xenstore::{Errno, XenStore};
 
 use crate::channel::Channel;
 use crate::wire::{self, Orders, Side};
@@ -30,7 +30,11 @@ impl Offer {
     ) -> Result<Option<Self>, Error> {
         let number = |key: &str| -> Result<u32, Error> {
             let key = format!("{path}/{key}");
-            let Some(value) = store.find(&key)? else { return Ok(0) };
+            let value = match store.find(&key) {
+                // What is not there below a node of somebody else's is said to be forbidden.
+                Ok(None) | Err(xenstore::Error::Refused(Errno::Acces)) => return Ok(0),
+                found => found?.unwrap_or_default(),
+            };
             value.parse().map_err(|_| Error::NoNumber { key, value: crate::error::cut(&value) })
         };
         let (gref, port) = (number(RING_REF)?, number(EVENT_CHANNEL)?);

@@ -10,6 +10,7 @@ mod init;
 pub mod mounts;
 mod pts;
 mod ramdisk;
+pub mod stubdom;
 mod user;
 
 use minios_std::process::ExitCode;
@@ -104,6 +105,9 @@ pub fn end(end: End) -> ! {
 
 /// The first program has ended: so does the guest, with its status.
 pub fn init_has_ended(status: WaitStatus) -> ! {
+    if stubdom::is_one() {
+        stubdom::has_ended();
+    }
     crate::console::finish();
     let code = match status {
         WaitStatus::Exited(code) => code,

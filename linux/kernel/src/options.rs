@@ -15,6 +15,11 @@ fn line() -> &'static CommandLine {
     LINE.call_once(|| CommandLine::parse(&minios::boot::command_line()))
 }
 
+/// Whether the command line says nothing.
+pub fn line_is_empty() -> bool {
+    line().settings.is_empty() && line().arguments.is_empty()
+}
+
 /// Adds the words of a file.
 pub fn add_file(text: &str) {
     FILE.call_once(|| CommandLine::parse(text));

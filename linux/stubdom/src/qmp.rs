@@ -106,6 +106,11 @@ impl<T: Clone> Client<T> {
         Some(Send { line: line.into_bytes(), along: Some(descriptor) })
     }
 
+    /// Whether there is something that [`Client::to_send`] would give.
+    pub fn wants_to_send(&self) -> bool {
+        self.state == State::Idle && !self.waiting.is_empty()
+    }
+
     /// Takes what QEMU has sent: gives what is to be sent at once, and tells the news.
     pub fn received(
         &mut self,

@@ -15,6 +15,7 @@ fn an_offer_can_be_read_by_its_client_and_by_nobody_else() {
         assert_eq!(permissions, [own, theirs]);
     }
     assert_eq!(Offer::read(&stage.store, PATH), Ok(stage.offer()));
+    assert_eq!(Offer::read(&stage.store, "/local/domain/0/nothing"), Ok(None), "it may not even look");
     drop(server);
     assert_eq!((stage.node("ring-ref"), Offer::read(&stage.store, PATH)), (None, Ok(None)));
 }

@@ -21,6 +21,7 @@ pub fn node(name: &str) -> Option<DeviceNode<'_>> {
 
 fn changed(name: &str, presence: Presence) {
     let path = format!("/dev/{name}");
+    let offer = || super::stubdom::disk_changed(name, presence);
     let done = as_root(|context| match presence {
         Presence::Here => {
             let node = node(name).ok_or(Errno::ENOENT)?;
@@ -33,7 +34,7 @@ fn changed(name: &str, presence: Presence) {
     });
     match done {
         // The disks of the start have theirs; a program may have removed one.
-        Ok(()) | Err(Errno::EEXIST | Errno::ENOENT) => {}
+        Ok(()) | Err(Errno::EEXIST | Errno::ENOENT) => offer(),
         Err(errno) => log::warn!("{path}: {errno}"),
     }
 }

@@ -12,7 +12,7 @@ use linux_task::signal::{AltStack, SigSet};
 use linux_vfs::Follow;
 use minios::user::Context;
 
-use super::INIT;
+use super::{INIT, stubdom};
 use crate::console;
 use crate::file::{Files, FsContext, vfs};
 use crate::options;
@@ -25,7 +25,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Starts the program of the command line.
 pub fn start() -> Result<(), String> {
     let arguments: Vec<Vec<u8>> = options::arguments().into_iter().map(String::into_bytes).collect();
-    if arguments.is_empty() {
+    if arguments.is_empty() && !stubdom::is_one() {
         return Err("no program: the command line has nothing behind --".into());
     }
     let memory = |errno: Errno| format!("the first process: {errno}");
@@ -59,6 +59,7 @@ pub fn start() -> Result<(), String> {
     table::add_thread(&thread);
     console::start();
     let files = standard_files().map_err(memory)?;
+    let arguments = if stubdom::is_one() { stubdom::start(arguments, &files)? } else { arguments };
     drop(thread.set_files(Some(files)));
     let context = Context::new().map_err(|error| format!("the first process: {error}"))?;
     let theirs = thread.clone();

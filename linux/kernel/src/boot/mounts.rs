@@ -86,6 +86,10 @@ const OVERLAY_MAGIC: u64 = 0x794c_7630;
 const EXT4_MAGIC: u64 = 0xef53;
 
 fn default_root() -> Outcome<String> {
+    // The disks are those of a guest whose device model this is.
+    if options::line_is_empty() && minios::boot::ramdisk().is_some() {
+        return Ok("initrd".into());
+    }
     let disks = minios_std::block::names().map_err(|error| error.to_string())?;
     if disks.iter().any(|name| name == "xvda") {
         return Ok("xvda".into());
@@ -106,9 +110,13 @@ fn lower(device: &str, kind: &str) -> Outcome<(Lower, String)> {
     Ok((Lower::new(system, None), format!("/dev/{device}")))
 }
 
+/// Where the options are when there is no command line: libxl gives a device model's domain none.
+const DEFAULT_OPTIONS: &str = "/etc/minios/options";
+
 /// The words of the file that `options=` names; the line itself wins.
 fn read_options() {
-    let Some(path) = options::get("options") else { return };
+    let default = options::line_is_empty().then_some(DEFAULT_OPTIONS);
+    let Some(path) = options::get("options").or(default) else { return };
     match read_file(path.as_bytes(), 64 << 10) {
         Ok(bytes) => options::add_file(&String::from_utf8_lossy(&bytes)),
         Err(Errno::ENOENT) => log::debug!("options={path}: there is no such file"),
