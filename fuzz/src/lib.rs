@@ -51,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     target("linux_first_stack", linux_task::fuzz::first_stack, 50_000, 4_096),
     target("linux_script", linux_task::fuzz::script, 100_000, 256),
     target("linux_signal_frame", linux_task::fuzz::signal_frame, 100_000, 1_024),
+    target("linux_xen", linux_xen::fuzz::devices, 50_000, 4_096),
     target("net_frame", net::fuzz::frame, 10_000, 4_096),
     target("netfront_backend", netfront::fuzz::backend, 4_000, 1_024),
     target("router_frames", router::fuzz::frames, 10_000, 4_096),

@@ -39,6 +39,7 @@ briefly! {
     linux_first_stack
     linux_script
     linux_signal_frame
+    linux_xen
     net_frame
     netfront_backend
     router_frames

@@ -107,16 +107,14 @@ impl Gntdev {
             maps.get(&first).filter(is_it).ok_or(Errno::ENOENT)?;
             maps.remove(&first).ok_or(Errno::ENOENT)?
         };
-        self.tell(&map, Some(memory));
+        self.tell(&map);
         Ok(0)
     }
 
     /// Does what was asked for at the end of a map.
-    fn tell(&self, map: &Map, memory: Option<&dyn UserMemory>) {
-        if let (Some(memory), Some(at), Some(address)) = (memory, map.notify.clear, map.address) {
-            // Where it is mapped no more, there is nothing to clear.
-            let _ = memory.write(address.wrapping_add(at), &[0]);
-        } else if let Some(at) = map.notify.clear
+    fn tell(&self, map: &Map) {
+        // By the grant: what is at the address where it was mapped may be something else by now.
+        if let Some(at) = map.notify.clear
             && let Some(page) = map.pages.get((at / PAGE) as usize)
         {
             let _ = self.devices.host().write_grant(*page, (at % PAGE) as usize, &[0]);
@@ -245,7 +243,7 @@ impl Drop for Gntdev {
     fn drop(&mut self) {
         let maps = core::mem::take(&mut *self.maps.lock());
         for map in maps.values() {
-            self.tell(map, None);
+            self.tell(map);
         }
     }
 }

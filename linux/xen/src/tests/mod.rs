@@ -1,7 +1,12 @@
 //! The devices on a fake host: each ioctl, what it refuses, and arguments that are lies.
 
+mod evtchn;
+mod gntalloc;
+mod gntdev;
+mod hostile;
 mod hypercall;
 mod privcmd;
+mod xenbus;
 
 use std::sync::Arc;
 use std::vec::Vec;
