@@ -23,7 +23,7 @@ MAIN = {"native": re.compile(r"^httpd: serving", re.MULTILINE), "linux": re.comp
 # What the log of httpd says when a part of its start is over, in the order of their ends.
 PHASES = {"root-mounted": "mount=", "vif-connected": r"eth0: \S", "serving": r"up to \d+ connections"}
 MANY = {"native": 50, "linux": 4}
-MANY_LINUX_MEMORY = 256
+MANY_LINUX_MEMORY = 192
 
 
 class FirstPacket(threading.Thread):
