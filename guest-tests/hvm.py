@@ -65,7 +65,7 @@ def dma_pattern(disk):
 
 
 def check_patterns(path, disk=0, bios=True, dma=True):
-    """Looks for the patterns on a disk; the device model may hold them a moment."""
+    """Looks for the patterns on a disk that was flushed, or whose device model has gone."""
     def same():
         with open(path, "rb") as file:
             file.seek(AREA * SECTOR)

@@ -2,6 +2,7 @@
 #
 #   W  write a pattern with the BIOS, read it back and compare    R  the same without writing
 #   M  the same by bus-master DMA, scattered over pages           r  read 1 MiB by DMA    w  write 1 MiB by DMA
+#   F  have the disk flush its cache
 #   z  read 64 KiB with the BIOS (by ports)                       c  the start of the first block of the CD-ROM
 #   T  ten interrupts of the timer                                L  a line each half second until a byte comes
 #   e  a line comes back as it was typed                          D  nothing at all, until a byte comes
@@ -61,6 +62,8 @@ table:
     .word bios_read
     .byte 'c'
     .word cdrom
+    .byte 'F'
+    .word flush
     .byte 'T'
     .word timer
     .byte 'L'

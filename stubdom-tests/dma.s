@@ -195,6 +195,27 @@ dma_same:
     pop ds
     ret
 
+# FLUSH CACHE of disk 0 or 1: what was written is in dom0's file then.
+flush:
+    mov dx, PRIMARY + 6
+    mov al, [unit]
+    shl al, 4
+    or al, 0xe0
+    out dx, al
+    inc dx
+    mov al, 0xe7
+    out dx, al
+1:  in al, dx
+    test al, 0x80
+    jnz 1b
+    test al, 0x21
+    jnz 2f
+    mov si, offset flush_text
+    jmp tell_disk
+2:  mov ah, al
+    jmp disk_failed
+flush_text: .asciz "FLUSH: done on disk "
+
 dma_pattern:
     call dma_init
     jc no_controller

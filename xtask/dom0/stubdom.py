@@ -32,7 +32,7 @@ def said(what):
 
 
 def disk():
-    with Running() as running, Hvm(disk="WMTzrw", memory=memory) as guest:
+    with Running() as running, Hvm(disk="WMFTzrw", memory=memory) as guest:
         figure(f"{config}-create", guest.create_seconds, "s")
         figure(f"{config}-running", running.seconds(guest), "s")
         guest.expect(r"^BS: boot sector$")
@@ -52,7 +52,10 @@ def network(model):
 
     def body():
         with Network(script) as network, Hvm(boot="n", vif=network.vif(model), memory=memory) as guest:
-            guest.expect(r"^NBP: network boot program runs$", 180)
+            try:
+                guest.expect(r"^NBP: network boot program runs$", 180)
+            except Failure as failure:
+                raise Failure(f"{failure}; DHCP and TFTP: {network.said()[-600:]}") from None
             figure(f"{config}-{model}-boot", time.monotonic() - guest.unpaused, "s")
             guest.type("B")
             guest.ended("reboot")
@@ -60,7 +63,7 @@ def network(model):
 
 
 def attend():
-    with Hvm(disk="WMTrwz", memory=memory) as guest:
+    with Hvm(disk="WMFTrwz", memory=memory) as guest:
         print(f"== serial line: `xl console {guest.name}`; device model's domain {guest.model}: {guest.log}", flush=True)
         shown = [0, 0]
         while guest.state() and not guest.state()[2]:
