@@ -13,9 +13,9 @@ use linux_vfs::{DeviceKind, DeviceRegistry};
 use minios_std::console::Further;
 use spin::Once;
 
+use crate::host;
 use crate::signal;
 use crate::task::{Process, group, table};
-use crate::host;
 
 /// Major number of `tty`, `console` and `ptmx`.
 const TTY_AUX: u32 = 5;

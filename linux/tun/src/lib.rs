@@ -2,7 +2,7 @@
 //!
 //! | module | what it has |
 //! |---|---|
-//! | [`file`] | [`TunFile`]: what `open` makes; `ioctl`, `read`, `write`, `poll` |
+//! | [`mod@file`] | [`TunFile`]: what `open` makes; `ioctl`, `read`, `write`, `poll` |
 //! | [`tap`] | [`Tap`]: the queue of frames for the program, and the way of its frames to a [`Port`] |
 //! | [`port`] | [`Port`]: the device on the other side; [`Ports`] finds one by the name of a tap |
 //! | [`header`] | the `virtio_net_hdr` that may stand before a frame |
