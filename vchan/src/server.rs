@@ -18,8 +18,8 @@ use crate::channel::Channel;
 use crate::wire::{self, Orders, Side};
 use crate::{EVENT_CHANNEL, Error, RING_REF};
 
-/// Clients that may go and keep their pages mapped; each costs the server these pages.
-const HOARDERS_MAX: u32 = 8;
+/// Clients in all that may go and keep their pages mapped; each costs the server these pages.
+const HOARDERS_MAX: u32 = 32;
 
 /// Bytes that the rings have at least. With none the rings are in the shared page: 1024 to the server, 2048 from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

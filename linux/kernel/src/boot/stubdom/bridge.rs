@@ -17,6 +17,9 @@ use xen::{Clock, DomId, Events};
 
 use super::LIBXL_MONITOR;
 
+/// How long to leave alone what fails at once.
+const PAUSE: core::time::Duration = core::time::Duration::from_secs(1);
+
 type Server = vchan::Server<Xen, RawPage>;
 
 /// How long a client may take to read QEMU's last words.
@@ -41,8 +44,16 @@ fn serve(path: &str) -> Result<core::convert::Infallible, String> {
     let server = Server::new(&Xen, store, DomId::DOM0, path, Sizes::default());
     let server = server.map_err(|error| error.to_string())?;
     loop {
-        if !server.accept(None).map_err(|error| error.to_string())? {
-            continue;
+        match server.accept(None) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(error @ vchan::Error::Hoarded(_)) => return Err(error.to_string()),
+            // xenstored was too slow, perhaps.
+            Err(error) => {
+                log::warn!("{path}: {error}");
+                minios::thread::sleep(PAUSE);
+                continue;
+            }
         }
         match super::connect(LIBXL_MONITOR) {
             Ok(monitor) => {

@@ -53,9 +53,18 @@ pub fn start() {
     }
 }
 
-/// Hands over a disk, if it is a CD (Xen 4.20 changes them): libxl finds it by its device's number.
+/// Hands over a disk, if it is a CD (Xen 4.20 changes them): libxl finds it by its device's number. Opening it waits for its
+/// back end, so it has a thread.
 pub fn offer_disk(name: &str) {
     let Some(device) = cd_number(name) else { return };
+    let name = String::from(name);
+    let run = move || hand_over(&name, device);
+    if let Err(error) = minios::thread::Builder::new("cd").stack_len(32 * 1024).spawn(run) {
+        log::warn!("a CD: {error}");
+    }
+}
+
+fn hand_over(name: &str, device: u32) {
     let path = format!("/dev/{name}");
     let open = match as_root(|context| context.open(None, path.as_bytes(), OpenFlags::empty(), 0)) {
         Ok(open) => open,
