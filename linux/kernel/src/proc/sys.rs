@@ -1,8 +1,10 @@
 //! `/sys`, as far as programs look.
 
 use alloc::format;
+use alloc::vec::Vec;
 
 use linux_base::{Errno, Mode, Result};
+use linux_vfs::devtmpfs;
 use linux_vfs::pseudo::{Directory, Fixed, Item, Listed};
 
 use crate::network::interfaces;
@@ -31,6 +33,7 @@ pub fn root() -> Fixed {
                 .directory("block", Fixed::new()),
         )
         .directory("block", Fixed::new())
+        .directory("dev", Fixed::new().directory("block", Disks).directory("char", Fixed::new()))
         .directory("bus", Fixed::new())
         .directory("fs", Fixed::new().directory("cgroup", Fixed::new()))
         .directory("module", Fixed::new())
@@ -54,6 +57,36 @@ fn topology() -> Fixed {
         .text("physical_package_id", "0\n")
         .text("core_siblings_list", "0\n")
         .text("thread_siblings_list", "0\n")
+}
+
+/// `/sys/dev/block`: what a device model asks of its disks, by their numbers.
+struct Disks;
+
+/// The minor numbers of the disks, in order.
+fn disks() -> Vec<u32> {
+    let names = minios_std::block::names().unwrap_or_default();
+    let mut minors: Vec<u32> = names.iter().filter_map(|name| linux_vfs::block::minor(name)).collect();
+    minors.sort_unstable();
+    minors
+}
+
+impl Directory for Disks {
+    fn lookup(&self, name: &[u8]) -> Result<Item> {
+        let is_it = |minor: &u32| format!("{}:{minor}", devtmpfs::XVD).as_bytes() == name;
+        disks().into_iter().find(is_it).ok_or(Errno::ENOENT)?;
+        let queue = Fixed::new()
+            .text("max_segments", "128\n")
+            .text("max_sectors_kb", "1280\n")
+            .text("rotational", "0\n")
+            .text("zoned", "none\n");
+        Ok(Item::directory(Fixed::new().directory("queue", queue)))
+    }
+
+    fn next(&self, from: u64) -> Option<Listed> {
+        let minor = disks().into_iter().find(|minor| u64::from(*minor) >= from)?;
+        let name = format!("{}:{minor}", devtmpfs::XVD).into_bytes();
+        Some(Listed { cookie: minor.into(), name, kind: Mode::DIRECTORY })
+    }
 }
 
 /// `/sys/class/net`.
