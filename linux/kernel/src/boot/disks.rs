@@ -14,17 +14,18 @@ pub fn follow() {
     minios_std::block::on_change(changed);
 }
 
-/// The node of a disk: its minor number follows from its name.
+/// The node of a disk by its name there: the minor number follows from it.
 pub fn node(name: &str) -> Option<DeviceNode<'_>> {
     Some(devtmpfs::disk(name, linux_vfs::block::minor(name)?))
 }
 
 fn changed(name: &str, presence: Presence) {
-    let path = format!("/dev/{name}");
+    let Some(node_name) = linux_vfs::block::node_name(name) else { return };
+    let path = format!("/dev/{node_name}");
     let offer = || super::stubdom::disk_changed(name, presence);
     let done = as_root(|context| match presence {
         Presence::Here => {
-            let node = node(name).ok_or(Errno::ENOENT)?;
+            let node = node(&node_name).ok_or(Errno::ENOENT)?;
             let number = DeviceNumber { major: node.major, minor: node.minor }.encode();
             let place = context.mknod(None, path.as_bytes(), Mode::BLOCK | node.permissions, number)?;
             context.chmod(&place, node.permissions)?;

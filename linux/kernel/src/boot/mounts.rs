@@ -193,7 +193,11 @@ fn devices() -> Outcome<Arc<Tree>> {
         permissions: 0o620,
         gid: 5,
     };
-    let names = minios_std::block::names().unwrap_or_default();
+    let mut names: Vec<String> = minios_std::block::names().unwrap_or_default();
+    names = names.iter().filter_map(|name| block::node_name(name)).collect();
+    // `hda` and `xvda` are the same to programs.
+    names.sort_unstable();
+    names.dedup();
     let consoles: Vec<(u32, String)> =
         minios_std::console::further().into_iter().map(|id| (id, format!("hvc{id}"))).collect();
     crate::tun::register(registry);

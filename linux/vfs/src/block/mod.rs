@@ -8,6 +8,8 @@
 
 mod ioctl;
 
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
@@ -38,9 +40,17 @@ pub fn register(devices: &DeviceRegistry, find: Finder) {
     devices.register(DeviceKind::Block, XVD, None, Arc::new(opener));
 }
 
+/// The name of a disk's node, `xvdc` for `hdc` and `sdc` too: the toolstack's name of a disk may be that of an emulated one, and a
+/// device model looks for them all by this.
+pub fn node_name(name: &str) -> Option<String> {
+    let rest = ["xvd", "hd", "sd"].iter().find_map(|prefix| name.strip_prefix(prefix))?;
+    Some(format!("xvd{rest}"))
+}
+
 /// The minor number of a disk, or of a partition that the toolstack gives as a disk: 16 to each of `xvda`, `xvdb` and so on.
-/// `None` for another name.
+/// As on Linux a disk that is named as an emulated one has its number. `None` for another name.
 pub fn minor(name: &str) -> Option<u32> {
+    let name = node_name(name)?;
     let rest = name.strip_prefix("xvd")?;
     let letters = rest.trim_end_matches(|digit: char| digit.is_ascii_digit());
     let digits = rest.get(letters.len()..)?;

@@ -93,9 +93,12 @@ fn read(file: &OpenFile, at: u64, len: usize) -> Result<Vec<u8>> {
 
 #[test]
 fn names_have_the_minor_numbers_that_linux_gives_them() {
-    let found = ["xvda", "xvdb", "xvdb3", "xvdz", "xvdaa", "sda", "xvd", "xvd1", "xvda16"].map(block::minor);
+    let found = ["xvda", "xvdb", "xvdb3", "xvdz", "xvdaa", "nvme", "xvd", "xvd1", "xvda16"].map(block::minor);
     let expected = [Some(0), Some(16), Some(19), Some(400), Some(416), None, None, None, None];
     assert_eq!(found, expected);
+    let emulated = ["hda", "hdc1", "sdb"].map(|name| (block::node_name(name), block::minor(name)));
+    let expected = [("xvda", 0), ("xvdc1", 33), ("xvdb", 16)];
+    assert_eq!(emulated, expected.map(|(name, minor)| (Some(name.into()), Some(minor))));
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn offer_disk(name: &str) {
 }
 
 fn hand_over(name: &str, device: u32) {
+    let Some(name) = linux_vfs::block::node_name(name) else { return };
     let path = format!("/dev/{name}");
     let open = match as_root(|context| context.open(None, path.as_bytes(), OpenFlags::empty(), 0)) {
         Ok(open) => open,
