@@ -310,8 +310,10 @@ fn grants_are_mapped_and_ended() {
 
 #[test]
 fn broken_tables_map_no_more_and_let_go_of_all() {
+    space::zero_frame().unwrap();
     let (space, frames, at) = with_mapped(2);
     let own = anonymous(&space, 1);
+    let before = frame::tests::live_numbers();
     space.with_tables(|tables| tables.refuse_after(0));
     assert_eq!(space.fault(own, Access::Write), FaultOutcome::OutOfMemory);
     let mut errors = [0];
@@ -319,4 +321,8 @@ fn broken_tables_map_no_more_and_let_go_of_all() {
     assert_eq!(space.read_array::<1>(at), Err(Errno::EFAULT));
     drop(space);
     assert!(frames.iter().all(Frame::is_unique));
+    for lost in frame::tests::live_numbers().difference(&before) {
+        // SAFETY: the page that was to be mapped, whose reference is lost.
+        drop(unsafe { Frame::from_number(*lost) });
+    }
 }
