@@ -83,8 +83,9 @@ impl AddressSpace {
             return Err(Errno::EINVAL);
         }
         let (_, end) = page_range(address, pages as u64 * PAGE).ok_or(Errno::EINVAL)?;
-        // Page tables take memory.
-        crate::room::ensure_free(pages / 512 + 3)?;
+        // Page tables take memory, and so does a list of grants.
+        let listed = if origin == Origin::Grants { pages / 64 } else { 0 };
+        crate::room::ensure_free(pages / 512 + 3 + listed)?;
         let mut state = self.state.lock();
         let start = match state.area_at(address) {
             Some(area) if area.is_foreign() && end <= area.end => area.start,
