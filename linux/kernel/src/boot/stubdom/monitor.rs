@@ -57,8 +57,8 @@ pub fn start() {
 /// back end, so it has a thread.
 pub fn offer_disk(name: &str) {
     let Some(device) = cd_number(name) else { return };
-    let name = String::from(name);
-    let run = move || hand_over(&name, device);
+    let Some(node) = linux_vfs::block::node_name(name) else { return };
+    let run = move || hand_over(&node, device);
     if let Err(error) = minios::thread::Builder::new("cd").stack_len(32 * 1024).spawn(run) {
         log::warn!("a CD: {error}");
     }
@@ -113,7 +113,7 @@ fn serve() -> Result<(), String> {
         let count = match wait {
             Ok(Ok(count)) => count,
             // QEMU has ended, and with it the guest does.
-            Ok(Err(Errno::EPIPE)) => return Ok(()),
+            Ok(Err(Errno::EPIPE | Errno::ECONNRESET)) => return Ok(()),
             Ok(Err(errno)) | Err(errno) => return Err(format!("its monitor: {errno}")),
         };
         let hello = match &mut *CLIENT.lock() {
