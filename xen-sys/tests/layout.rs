@@ -189,7 +189,13 @@ constants! {
     version {
         XENVER_VERSION = "XENVER_version",
         XENVER_EXTRAVERSION = "XENVER_extraversion",
+        XENVER_COMPILE_INFO = "XENVER_compile_info",
+        XENVER_CAPABILITIES = "XENVER_capabilities",
+        XENVER_CHANGESET = "XENVER_changeset",
+        XENVER_PLATFORM_PARAMETERS = "XENVER_platform_parameters",
         XENVER_GET_FEATURES = "XENVER_get_features",
+        XENVER_PAGESIZE = "XENVER_pagesize",
+        XENVER_GUEST_HANDLE = "XENVER_guest_handle",
     }
     x86 {
         FLAT_KERNEL_CS = "FLAT_KERNEL_CS",
