@@ -23,7 +23,6 @@ use super::INIT;
 use super::mounts::as_root;
 use crate::file::Files;
 use crate::network::sockets;
-use crate::options;
 
 /// Where Debian has it.
 const QEMU: &str = "/usr/libexec/xen-qemu-system-i386";
@@ -37,7 +36,7 @@ const DESCRIPTORS_MAX: u64 = 16;
 
 /// Whether this is a device model's domain.
 pub fn is_one() -> bool {
-    options::get("stubdom").is_some_and(|value| value != "0")
+    crate::xen::is_stub_domain()
 }
 
 /// What QEMU is started with, its descriptors put among the standard ones. `words` are the program and its first arguments,
