@@ -19,6 +19,8 @@ pub struct Config {
     pub rx_segments: bool,
     /// Whether the back end is to hold back frames for groups that [`crate::NetFront::join`] has not named.
     pub multicast_control: bool,
+    /// Whether frames may be longer by a VLAN tag: those of others, that are passed on.
+    pub vlan_tags: bool,
     /// How long the back end may take for a step of connecting or closing.
     pub timeout_ns: u64,
     /// Where the ring indices start. Only tests have a reason to choose.
@@ -36,6 +38,7 @@ impl Default for Config {
             tx_segmentation: true,
             rx_segments: true,
             multicast_control: false,
+            vlan_tags: false,
             timeout_ns: 10_000_000_000,
             first_index: 0,
         }

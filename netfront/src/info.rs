@@ -17,6 +17,7 @@ const MIN_MTU: usize = 68;
 /// The longest that a back end takes when packets may have several slots.
 const MAX_MTU: usize = MAX_TX_FRAME - ETHERNET_HEADER;
 
+const VLAN_TAG: usize = 4;
 /// Queues at most; their event channels are dear.
 pub(crate) const MAX_QUEUES: usize = 8;
 /// Slots of the longest packet that a back end hands over: 64 KiB that begin anywhere, and an extra info.
@@ -54,6 +55,8 @@ pub struct Info {
     /// for the same back end, and what it writes is judged as a copy, in either case. One that is not trusted is not believed
     /// that it has verified a frame's checksum.
     pub trusted: bool,
+    /// Whether frames may be longer by a VLAN tag.
+    pub(crate) vlan_tags: bool,
     /// Bytes of the longest frame that the stack may hand over.
     pub(crate) max_frame: usize,
     /// Pages for receiving, per queue.
@@ -106,6 +109,7 @@ impl Info {
             multicast_control: config.multicast_control
                 && device.backend_feature("feature-multicast-control")?,
             trusted: read_own(device, "trusted", "0 or 1", parse_trusted)?.unwrap_or(true),
+            vlan_tags: config.vlan_tags,
             max_frame: mtu + ETHERNET_HEADER,
             rx_buffers,
         };
@@ -130,6 +134,12 @@ impl Info {
             self.max_frame = segment;
         }
         self
+    }
+
+    /// Bytes of the longest frame that is not to be divided.
+    pub(crate) fn whole_frame(&self) -> usize {
+        let tag = if self.vlan_tags { VLAN_TAG } else { 0 };
+        (self.mtu + ETHERNET_HEADER + tag).min(MAX_TX_FRAME)
     }
 
     /// Another MTU, as far as `bytes` of buffers for sending allow.

@@ -91,7 +91,8 @@ impl<P: Platform> Sender<P> {
     /// Takes over how long frames may be; no longer than [`Sender::bytes`].
     pub fn limit(&mut self, info: &Info) {
         self.segmentation = info.segmentation;
-        (self.whole, self.max_frame) = (info.mtu + ETHERNET_HEADER, info.max_frame);
+        self.whole = info.whole_frame();
+        self.max_frame = info.max_frame.max(self.whole);
         self.slots = slots(self.max_frame);
     }
 

@@ -33,6 +33,7 @@ const BUFFERS: (usize, usize) = (128, 64);
 /// Frames that are taken off a ring before the reader is told.
 const BATCH: usize = 64;
 const ETHERNET: usize = 14;
+const VLAN_TAG: usize = 4;
 
 /// Keeps the vifs of `taps=` from the stack; in a stub domain all of them.
 pub fn set_aside() {
@@ -138,7 +139,8 @@ impl Vif {
 
     /// Connects the vif, and again whenever its back end has gone.
     fn manage(&self) {
-        let config = Config { rx_buffers: BUFFERS.0, tx_buffers: BUFFERS.1, ..Config::default() };
+        let (rx_buffers, tx_buffers) = BUFFERS;
+        let config = Config { rx_buffers, tx_buffers, vlan_tags: true, ..Config::default() };
         let mut device = None;
         loop {
             let connected = raw::connect_again(self.id, device.take(), config);
@@ -317,7 +319,7 @@ impl Port for Vif {
     fn send(&self, frame: &[u8], segment_len: Option<u16>) -> Outcome {
         let mut state = self.state.lock();
         let Some(device) = &mut state.device else { return Outcome::Lost };
-        if segment_len.is_none() && frame.len() > device.mtu() + ETHERNET {
+        if segment_len.is_none() && frame.len() > device.mtu() + ETHERNET + VLAN_TAG {
             return Outcome::Lost;
         }
         let Some(mut room) = device.transmit(Instant::ZERO) else { return Outcome::Lost };

@@ -211,6 +211,19 @@ fn a_frame_of_a_wrong_length_is_not_sent() {
 }
 
 #[test]
+fn a_frame_with_a_vlan_tag_is_sent_if_such_were_asked_for() {
+    let world = World::new();
+    let (mut front, back) = connected(&world, Config { vlan_tags: true, ..config() });
+    for len in [1518, 1519] {
+        let token = front.transmit(NOW).expect("there is room");
+        token.consume(len, |into| into.fill(0));
+    }
+    front.flush();
+    world.run_peers();
+    assert_eq!((back.take_sent().len(), front.stats().tx.bad_lengths), (1, 1));
+}
+
+#[test]
 fn failed_transmissions_are_counted() {
     let world = World::new();
     let (mut front, back) = connected(&world, config());
