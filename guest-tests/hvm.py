@@ -161,6 +161,24 @@ class Hvm:
     def type(self, text):
         os.write(self.pty, text.encode())
 
+    def adopt(self):
+        """Finds the domains of this name again, after they were made anew."""
+        self.close()
+        self.domid = int(output("xl", "domid", self.name))
+        self.model = int(store_read(f"/local/domain/{self.domid}/image/device-model-domid"))
+        self.listen()
+
+    def close(self):
+        """Reads the serial line no more."""
+        self.stopped = True
+        if self.reader:
+            self.reader.join(2)
+            self.reader = None
+        if self.pty is not None:
+            os.close(self.pty)
+            self.pty = None
+        self.stopped = False
+
     def unpause(self):
         started = time.monotonic()
         output("xl", "unpause", self.name, timeout=90)
@@ -210,13 +228,7 @@ class Hvm:
     def destroy(self):
         if self in harness.Guest.alive:
             harness.Guest.alive.remove(self)
-        self.stopped = True
-        if self.reader:
-            self.reader.join(2)
-            self.reader = None
-        if self.pty is not None:
-            os.close(self.pty)
-            self.pty = None
+        self.close()
         for name in (self.name, f"{self.name}-dm"):
             for _ in range(3):
                 code, text = run("xl", "domid", name, strict=False)

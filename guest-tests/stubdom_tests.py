@@ -1,9 +1,14 @@
 """HVM guests whose device model runs on our kernel: Debian's QEMU in a domain of its own, started by libxl as it is."""
 
+import json
+import os
+import re
+import socket
 import time
 
-from harness import check, equal, output, wait_until
-from hvm import Hvm, Network, boot_disk, check_patterns, empty_disk
+from harness import Failure, check, domains, equal, output, run, scratch, wait_until
+from hvm import Hvm, Network, boot_disk, check_patterns, empty_disk, version
+from life_tests import resources
 from suite import figure, test
 
 
@@ -74,3 +79,116 @@ def several_disks_hold_their_own_data_and_an_idle_guest_costs_little():
         guest.expect(r"^RESET$")
         guest.ended("reboot")
     check_patterns(third, 2, dma=False)
+
+
+@test(timeout=300)
+def a_guest_that_was_saved_goes_on_where_it_was():
+    file = scratch("hvm.save")
+    with Hvm(disk="L") as guest:
+        guest.expect(r"^LINE 3$")
+        output("xl", "save", guest.name, file, timeout=120)
+        wait_until(lambda: guest.find_domid() is None, "the saved guest goes")
+        last = int(re.findall(r"^LINE (\d+)$", guest.text, re.M)[-1])
+        guest.close()
+        output("xl", "restore", "-p", file, timeout=120)
+        guest.adopt()
+        seen = len(guest.text)
+        guest.unpause()
+        found = wait_until(lambda: re.findall(r"^LINE (\d+)$", guest.text[seen:], re.M)[1:], "it counts on", 30)
+        check(last <= int(found[0]) <= last + 3, f"it counts on from {found[0]}, not from {last}")
+        # Its disk and what else the device model remembers.
+        guest.type("x")
+        guest.command("WMF", r"^FLUSH: done")
+        check("FAILED" not in guest.text[seen:], guest.text[seen:])
+        guest.type("P")
+        guest.ended("poweroff")
+    os.remove(file)
+
+
+@test(timeout=240)
+def clients_of_the_monitor_come_and_go():
+    with Hvm(disk="L") as guest:
+        path = f"/run/xen/qmp-libxl-{guest.domid}"
+        for number in range(12):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(15)
+                client.connect(path)
+                if number % 3 == 2:
+                    # One that goes in the midst of an order.
+                    client.sendall(b'{"execute": "qmp_capa')
+                    continue
+                lines = client.makefile("r")
+                check("QMP" in json.loads(lines.readline()), "no greeting")
+                for order in ("qmp_capabilities", "query-status"):
+                    client.sendall(json.dumps({"execute": order}).encode() + b"\r\n")
+                    answer = json.loads(lines.readline())
+                    check("return" in answer, f"{order}: {answer}")
+                check(answer["return"]["running"], answer)
+        output("xl", "pause", guest.name)
+        output("xl", "unpause", guest.name, timeout=30)
+
+
+@test(timeout=240)
+def a_device_model_that_is_destroyed_under_its_guest_does_no_harm():
+    with Hvm(disk="L") as guest:
+        guest.expect(r"^LINE 1$")
+        output("xl", "destroy", f"{guest.name}-dm")
+        equal(f"{guest.name}-dm" in domains(), False, "the device model's domain")
+        # The guest waits for ever for its next answer, and can still be ended.
+        code, text = run("xl", "unpause", guest.name, timeout=90, strict=False)
+        output("xl", "destroy", guest.name, timeout=60)
+        equal(guest.find_domid(), None, "the guest")
+    with Hvm(disk="T") as guest:
+        guest.expect(r"^READY$")
+
+
+def cdrom(name, text):
+    """An image that says this in the block where a CD-ROM has its name."""
+    path = scratch(name)
+    with open(path, "wb") as file:
+        file.truncate(64 * 2048)
+        file.seek(16 * 2048)
+        file.write(text)
+    return path
+
+
+@test(timeout=240)
+def a_cd_is_read_and_on_a_xen_that_can_do_it_changed():
+    first, second = cdrom("first.iso", b"the first one"), cdrom("second.iso", b"the second one")
+    disks = [f"format=raw,vdev=hda,access=w,target={boot_disk('cdrom', '2c')}",
+             f"format=raw,vdev=hdc,devtype=cdrom,access=r,target={first}"]
+    with Hvm(disks=disks) as guest:
+        guest.expect(r"^CD-ROM: the first one")
+        if version() != "4.17":
+            output("xl", "cd-insert", guest.name, "hdc", f"format=raw,target={second}", timeout=60)
+            guest.command("2c", r"^CD-ROM: the second one")
+
+
+@test(timeout=120)
+def a_device_model_that_was_taken_over_reaches_its_target_alone():
+    with Hvm(config="hvm-hostile", paused=True, disk="") as guest:
+        wait_until(lambda: "hostile: done" in guest.model_log(), "all attempts are made", 30)
+        log = guest.model_log()
+        check("REACHED" not in log, log)
+        check("own target's memory: mapped" in log, log)
+        check(log.count("refused") >= 25, log)
+
+
+@test(timeout=600)
+def twenty_guests_with_device_models_come_and_go_and_leave_nothing():
+    with Hvm(paused=True):
+        pass
+    before = resources()
+    for number in range(20):
+        with Hvm(paused=True) as guest:
+            if number % 5 == 0:
+                guest.unpause()
+
+    def same():
+        after = resources()
+        return all(after[name] >= count if name == "free_memory" else after[name] <= count for name, count in before.items())
+    try:
+        wait_until(same, "everything is back", 30, 0.5)
+    except Failure:
+        raise Failure(f"before: {before}; after: {resources()}") from None
+    equal(output("ps", "ax").count("vchan-socket-proxy"), 0, "proxies that are left")

@@ -1,9 +1,9 @@
 //! HVM guests whose device model's domain runs on our kernel, laid out for dom0: the disk and the network program of stubdom-tests/
-//! in `hvm/`, kernel and ramdisk of each Xen's QEMU in `stubdom-VERSION/`, and a configuration for each: `hvm-VERSION.cfg`, and
-//! `hvm-linux-VERSION.cfg` with Linux in our kernel's place.
+//! in `hvm/`, kernel and ramdisk of each Xen's QEMU in `stubdom-VERSION/`, and a configuration for each: `hvm-VERSION.cfg`,
+//! `hvm-hostile-VERSION.cfg` with a device model that was taken over, and `hvm-linux-VERSION.cfg` with Linux in our kernel's place.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use debian::host;
@@ -21,6 +21,17 @@ const PROGRAMS: [(&str, &str); 2] = [("boot.s", "boot.img"), ("pxe.s", "nbp.0")]
 const DISK_BYTES: u64 = 4 << 20;
 /// Where a BIOS loads a boot sector, and a ROM a network program.
 const BASE: &str = "0x7c00";
+/// A root with that program alone.
+const HOSTILE: &str = r#"
+name = "hostile"
+memory = 32
+command = ["/hostile"]
+[options]
+stubdom = 1
+[root]
+type = "stubdom"
+directory = "root"
+"#;
 /// MiB of the Linux stub domain: its kernel alone takes 76.
 const LINUX_MIB: u32 = 192;
 
@@ -35,6 +46,10 @@ pub fn stage(version: XenVersion, kernel: Option<&Path>, with_linux: bool) -> Re
     stage_domain(version, kernel, &dir.join(&folder))?;
     let config = configuration()?.replace("\"/host/stubdom/", &format!("\"{DOM0_DIR}/{folder}/"));
     write(&dir.join(format!("hvm-{version}.cfg")), &config)?;
+    let hostile = format!("{folder}/hostile");
+    stage_hostile(kernel, &dir.join(&hostile))?;
+    let config_of_hostile = config.replace(&format!("/{folder}/"), &format!("/{hostile}/"));
+    write(&dir.join(format!("hvm-hostile-{version}.cfg")), &config_of_hostile)?;
     if with_linux {
         let ramdisk = format!("{folder}/linux-ramdisk");
         stage_linux(version, &dir.join(&folder), &dir.join(&ramdisk))?;
@@ -82,10 +97,7 @@ fn assemble(source: &str, product: &Path) -> Result<()> {
 
 /// Our kernel and the ramdisk with the QEMU of the suite that the Xen is of.
 fn stage_domain(version: XenVersion, kernel: Option<&Path>, folder: &Path) -> Result<()> {
-    let kernel = match kernel {
-        Some(kernel) => kernel.to_owned(),
-        None => packed::own_kernel()?,
-    };
+    let kernel = kernel_or_own(kernel)?;
     let image = fs::read(&kernel).with_context(|| format!("cannot read {}", kernel.display()))?;
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let inputs = Inputs::new().add(pack::STUBDOM.as_bytes()).add(&image);
@@ -103,6 +115,37 @@ fn stage_domain(version: XenVersion, kernel: Option<&Path>, folder: &Path) -> Re
         setup::progress(&format!("device model's domain for Xen {version}: ramdisk of {mib:.1} MiB"));
         Ok(())
     })
+}
+
+/// The domain of a device model that was taken over: a program in QEMU's place.
+fn stage_hostile(kernel: Option<&Path>, folder: &Path) -> Result<()> {
+    let source = workspace::root().join(SOURCES).join("hostile.c");
+    let program = fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
+    let kernel = kernel_or_own(kernel)?;
+    fs::create_dir_all(folder.join("root")).with_context(|| format!("cannot create {}", folder.display()))?;
+    let inputs = Inputs::new().add(&program).add(&fs::read(&kernel)?);
+    inputs.make(&folder.join("stubdom-rootfs"), || {
+        let mut compiler = host::command("gcc");
+        compiler
+            .args(["-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o"])
+            .arg(folder.join("root/hostile"));
+        host::run(compiler.arg(&source))?;
+        let settings = pack::Settings {
+            output: Some(folder.to_owned()),
+            kernel: Some(kernel),
+            ..pack::Settings::default()
+        };
+        let file = folder.join("hostile.toml");
+        pack::pack_text(&file, HOSTILE, &settings, pack::Progress::Lines(&setup::progress))?;
+        Ok(())
+    })
+}
+
+fn kernel_or_own(kernel: Option<&Path>) -> Result<PathBuf> {
+    match kernel {
+        Some(kernel) => Ok(kernel.to_owned()),
+        None => packed::own_kernel(),
+    }
 }
 
 /// Linux's ramdisk is ours with modules, a script and a few programs behind it.
