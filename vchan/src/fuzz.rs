@@ -109,7 +109,7 @@ mod tests {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (seed >> 33) as usize
         };
-        for _ in 0..if cfg!(miri) { 3 } else { 500 } {
+        for _ in 0..if cfg!(miri) { 1 } else { 500 } {
             let script: Vec<u8> =
                 (0..random() % if cfg!(miri) { 60 } else { 300 }).map(|_| random() as u8).collect();
             super::peer(&script);
