@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use linux_base::{Errno, Mode, Result};
 use linux_vfs::devtmpfs;
 use linux_vfs::pseudo::{Directory, Fixed, Item, Listed};
+use minios::hypercall;
+use xen_sys::version::{XENVER_EXTRAVERSION, XENVER_VERSION};
 
 use crate::network::interfaces;
 
@@ -48,7 +50,26 @@ pub fn root() -> Fixed {
                 .directory("debug", Fixed::new())
                 .directory("security", Fixed::new()),
         )
-        .directory("hypervisor", Fixed::new().text("type", "xen\n"))
+        .directory(
+            "hypervisor",
+            Fixed::new().text("type", "xen\n").text("guest_type", "PV\n").directory("version", xen_version()),
+        )
+}
+
+/// `/sys/hypervisor/version`, by which Debian's tools for Xen find those of the right version.
+fn xen_version() -> Fixed {
+    let version = || hypercall::version_info(XENVER_VERSION, &mut []).unwrap_or_default();
+    let extra = || {
+        let mut bytes = [0; 16];
+        let _ = hypercall::version_info(XENVER_EXTRAVERSION, &mut bytes);
+        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        Ok([text, b"\n"].concat())
+    };
+    let line = |number: u64| Ok(format!("{number}\n").into_bytes());
+    Fixed::new()
+        .file("major", move || line(version() >> 16))
+        .file("minor", move || line(version() & 0xffff))
+        .file("extra", extra)
 }
 
 fn topology() -> Fixed {
