@@ -24,8 +24,8 @@ type Granted = BTreeMap<(u16, u32), Vec<u8>>;
 #[derive(Default)]
 struct Inner {
     calls: Vec<String>,
-    /// What the next operations fail with.
-    errors: VecDeque<Errno>,
+    /// What becomes of the next operations.
+    outcomes: VecDeque<Result<()>>,
     /// Frames that cannot be mapped, and why.
     bad_frames: BTreeMap<u64, i32>,
     granted: Granted,
@@ -56,7 +56,13 @@ impl FakeHost {
 
     /// Has the next hypercall fail.
     pub fn fail(&self, errno: Errno) {
-        self.0.lock().errors.push_back(errno);
+        self.fail_after(0, errno);
+    }
+
+    /// Has a hypercall fail after so many that do not.
+    pub fn fail_after(&self, count: usize, errno: Errno) {
+        let outcomes = core::iter::repeat_n(Ok(()), count).chain([Err(errno)]);
+        self.0.lock().outcomes.extend(outcomes);
     }
 
     /// Has a frame of the target fail to be mapped.
@@ -114,7 +120,7 @@ impl FakeHost {
     fn note(&self, call: String) -> Result<()> {
         let mut inner = self.0.lock();
         inner.calls.push(call);
-        inner.errors.pop_front().map_or(Ok(()), Err)
+        inner.outcomes.pop_front().unwrap_or(Ok(()))
     }
 
     fn bind(&self, call: String, listener: PortListener) -> Result<u32> {
