@@ -37,6 +37,7 @@ def disk():
         figure(f"{config}-running", running.seconds(guest), "s")
         guest.expect(r"^BS: boot sector$")
         figure(f"{config}-first-output", time.monotonic() - guest.unpaused, "s")
+        figure(f"{config}-first-output-cpu", guest.cpu_seconds(f"{guest.name}-dm"), "s")
         guest.expect(r"^READY$", 120)
         for line in guest.text.splitlines():
             print(f"{guest.name}| {line}", flush=True)
