@@ -36,8 +36,12 @@ pub fn find(frame: &[u8]) -> Option<Segment> {
     })
 }
 
-/// Fills in the whole TCP or UDP checksum, where there is one.
+/// Fills in the whole TCP or UDP checksum, where there is one; behind a VLAN tag too.
 pub fn complete(frame: &mut [u8]) {
+    const VLAN: [u8; 2] = [0x81, 0];
+    let is_tagged = frame.get(12..14) == Some(&VLAN);
+    // From behind the first four bytes on, a frame with a tag looks like one without.
+    let frame = if is_tagged { frame.get_mut(4..).unwrap_or_default() } else { frame };
     if let Some(transport) = whole(frame) {
         transport.fill(frame);
     }

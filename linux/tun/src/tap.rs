@@ -381,10 +381,11 @@ impl State {
             }
             let headers = u16::try_from(segment::headers_len(bytes, &segment)?).ok()?;
             let long = Long { is_ipv6: segment.is_ipv6, piece, headers };
-            return self.queue_blank(bytes, Some(segment), Some(long));
+            return self.queue_blank(bytes, segment, Some(long));
         }
-        if is_blank && self.can_take(F_CSUM) {
-            return self.queue_blank(bytes, offload::find(bytes), None);
+        let segment = if is_blank && self.can_take(F_CSUM) { offload::find(bytes) } else { None };
+        if let Some(segment) = segment {
+            return self.queue_blank(bytes, segment, None);
         }
         let mut frame = copy(bytes)?;
         if is_blank {
@@ -405,20 +406,12 @@ impl State {
     }
 
     /// A frame whose checksum the program computes, or somebody after it.
-    fn queue_blank(&mut self, bytes: &[u8], segment: Option<Segment>, long: Option<Long>) -> Option<()> {
+    fn queue_blank(&mut self, bytes: &[u8], segment: Segment, long: Option<Long>) -> Option<()> {
         let mut frame = copy(bytes)?;
-        let checksum = match segment {
-            None => Checksum::Whole,
-            Some(segment) => {
-                offload::prepare(&mut frame);
-                let start = u16::try_from(segment.header).ok()?;
-                Checksum::Needed {
-                    start,
-                    offset: u16::try_from(segment.checksum.checked_sub(segment.header)?).ok()?,
-                }
-            }
-        };
-        self.push(VnetHeader { checksum, long }, frame)
+        offload::prepare(&mut frame);
+        let start = u16::try_from(segment.header).ok()?;
+        let offset = u16::try_from(segment.checksum.checked_sub(segment.header)?).ok()?;
+        self.push(VnetHeader { checksum: Checksum::Needed { start, offset }, long }, frame)
     }
 
     fn push(&mut self, header: VnetHeader, frame: Vec<u8>) -> Option<()> {

@@ -34,6 +34,20 @@ fn a_blank_checksum_is_filled_in_for_a_program_that_does_not_ask_for_blank_ones(
 }
 
 #[test]
+fn a_blank_checksum_behind_a_vlan_tag_is_filled_in_whatever_the_program_takes() {
+    for takes in [0, OFFLOADS] {
+        let rig = Rig::with_tap(IFF_VNET_HDR);
+        assert_eq!(rig.file.ioctl(TUNSETOFFLOAD, takes.into(), &memory(&[])), Ok(0));
+        let mut tagged = tcp(false, 333);
+        tagged.splice(12..12, [0x81, 0, 0, 5]);
+        rig.deliver(&tagged, true, None);
+        let mut read = rig.read(2000).unwrap().split_off(10);
+        assert_eq!(read.drain(12..16).collect::<Vec<_>>(), [0x81, 0, 0, 5]);
+        assert!(is_right(&read));
+    }
+}
+
+#[test]
 fn what_is_not_blank_is_left_alone() {
     let rig = Rig::with_tap(0);
     let wrong = tcp(false, 10);
