@@ -253,7 +253,7 @@ class Network:
             with open(f"{self.folder}/{boot}", "w") as file:
                 file.write(f"#!ipxe\n{script}\n")
         with open(f"{self.folder}/big", "wb") as file:
-            file.write(bytes(range(256)) * 4096)
+            file.write(bytes(range(256)) * 256)
         # In dom0 the frames of a guest lack checksums that hardware would have made; the ROM drops what dnsmasq answers likewise.
         output("ip", "link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0")
         output("ip", "addr", "add", f"{self.ADDRESS}/24", "dev", BRIDGE)

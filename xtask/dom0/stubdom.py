@@ -49,14 +49,12 @@ def disk():
 
 
 def network(model):
-    script = f"imgfetch tftp://{Network.ADDRESS}/big\nimgfree big\nchain tftp://{Network.ADDRESS}/nbp.0"
-
     def body():
-        with Network(script) as network, Hvm(boot="n", vif=network.vif(model), memory=memory) as guest:
+        with Network() as network, Hvm(boot="n", vif=network.vif(model), memory=memory) as guest:
             try:
                 guest.expect(r"^NBP: network boot program runs$", 180)
             except Failure as failure:
-                raise Failure(f"{failure}; DHCP and TFTP: {network.said()[-600:]}") from None
+                raise Failure(f"{failure}; DHCP and TFTP: {' | '.join(network.said().splitlines()[-12:])}") from None
             figure(f"{config}-{model}-boot", time.monotonic() - guest.unpaused, "s")
             guest.type("B")
             guest.ended("reboot")
