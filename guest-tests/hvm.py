@@ -156,6 +156,8 @@ class Hvm:
                 data = os.read(pty, 4096)
             except OSError:
                 return
+            if not data:
+                return
             self.text += data.decode(errors="replace").replace("\r", "")
 
     def type(self, text):
@@ -187,7 +189,7 @@ class Hvm:
         check(seconds < 30, f"xl unpause took {seconds:.0f} s: the device model did not answer")
         self.unpaused = time.monotonic()
 
-    def expect(self, pattern, timeout=60):
+    def expect(self, pattern, timeout=120):
         what = f"the serial line of {self.name} says {pattern!r}"
         try:
             return wait_until(lambda: re.search(pattern, self.text, re.M), what, timeout, 0.05)
