@@ -28,7 +28,8 @@ fn send(session: &FakeSession, kind: u32, req_id: u32, tx_id: u32, payload: &[u8
 
 /// All that has come for a session.
 fn taken(world: &World, store: &FakeStore, session: &FakeSession) -> Vec<Message> {
-    for _ in 0..50 {
+    const ROUNDS: usize = if cfg!(miri) { 6 } else { 50 };
+    for _ in 0..ROUNDS {
         world.run_peers();
         store.pump();
     }
@@ -180,6 +181,7 @@ fn a_transaction_that_begins_when_its_session_is_gone_ends_too() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes there")]
 fn a_request_that_was_made_is_done_though_its_session_is_closed() {
     let world = World::new();
     let (_fake, store) = start(&world);
@@ -246,6 +248,7 @@ fn a_session_that_takes_no_replies_is_stopped_and_told_when_there_is_room() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes there")]
 fn no_session_takes_what_all_share() {
     let world = World::new();
     let (fake, store) = start(&world);
@@ -274,6 +277,7 @@ fn no_session_takes_what_all_share() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes there")]
 fn a_flood_of_events_is_bounded_and_the_last_one_tells_of_the_watched_path() {
     let world = World::new();
     let (fake, store) = start(&world);
@@ -309,8 +313,9 @@ fn a_broken_connection_is_told_to_every_session() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes there")]
 fn many_sessions_at_random_each_see_their_own() {
-    const STEPS: usize = if cfg!(miri) { 60 } else { 1500 };
+    const STEPS: usize = 1500;
     let world = World::new();
     let (fake, store) = start(&world);
     let mut random = Random(0x5eed);
