@@ -32,11 +32,13 @@ fn without_network(f: &mut dyn FnMut(&mut dyn Net)) {
     f(&mut stack);
 }
 
+/// Of a thread that connects interfaces: smoltcp makes one, 17 KiB, on the stack, and copies it; 40 KiB were not enough with little
+/// optimization.
+pub const STACK_LEN: usize = 80 * 1024;
+
 /// Brings the network up, if it is not yet; waits for it. A socket's call must not find it down: making an interface takes
 /// more stack than a task's thread has, and connecting it waits.
 pub fn ensure_up() {
-    /// smoltcp makes an interface, 17 KiB, on the stack, and copies it; 40 KiB were not enough with little optimization.
-    const STACK_LEN: usize = 80 * 1024;
     static IS_UP: AtomicBool = AtomicBool::new(false);
     if IS_UP.load(Ordering::Relaxed) {
         return;

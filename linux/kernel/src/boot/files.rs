@@ -9,6 +9,7 @@ use linux_base::{Errno, OpenFlags};
 
 use super::mounts::as_root;
 use crate::call::system;
+use crate::network::STACK_LEN;
 use crate::options;
 
 /// How long the configuration of an interface is waited for, to write its name servers down.
@@ -35,7 +36,7 @@ pub fn write_all() {
     let has_interface = vifs.into_iter().any(|id| !minios_std::net::raw::is_aside(id));
     if has_interface {
         let run = move || bring_up(is_known);
-        if let Err(error) = minios::thread::Builder::new("network").stack_len(40 * 1024).spawn(run) {
+        if let Err(error) = minios::thread::Builder::new("network").stack_len(STACK_LEN).spawn(run) {
             log::warn!("the interfaces come up at the first use: {error}");
         }
     }
