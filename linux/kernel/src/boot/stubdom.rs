@@ -43,6 +43,7 @@ pub fn is_one() -> bool {
 /// or nothing.
 pub fn start(words: Vec<Vec<u8>>, files: &Files) -> Result<Vec<Vec<u8>>, String> {
     let store = store::store().ok_or("stubdom=1: there is no XenStore")?;
+    offer_console(store);
     let model = Model::read(&Nodes(store)).map_err(|error| format!("stubdom=1: {error}"))?;
     let target = model.target;
     log::info!("the device model of domain {target}, with {} arguments", model.arguments.len());
@@ -61,6 +62,17 @@ pub fn start(words: Vec<Vec<u8>>, files: &Files) -> Result<Vec<Vec<u8>>, String>
     monitor::start();
     bridge::start(target);
     Ok(vector)
+}
+
+/// Has dom0's QEMU read the first console: from version 9 on it does so only once the domain says that it is connected, which no
+/// other domain has to say of this console.
+fn offer_console(store: &Store) {
+    const INITIALISING: &str = "1";
+    const CONNECTED: &str = "4";
+    let is_asked_for = store.find("console/state").is_ok_and(|state| state.as_deref() == Some(INITIALISING));
+    if is_asked_for && let Err(error) = store.write("console/state", CONNECTED) {
+        log::debug!("console/state: {error}");
+    }
 }
 
 /// A disk has come or is about to go.
