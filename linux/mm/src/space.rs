@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeMap, LinkedList};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use linux_base::{Errno, Mutex, Result, host};
 use spin::Once;
@@ -349,6 +349,13 @@ pub(crate) fn page_range(start: u64, len: u64) -> Option<(u64, u64)> {
     (end <= USER_END).then_some((start, end))
 }
 
+static OVERCOMMITS_ALWAYS: AtomicBool = AtomicBool::new(false);
+
+/// From now on a mapping may be larger than the memory (`vm.overcommit_memory` 1).
+pub fn overcommit_always() {
+    OVERCOMMITS_ALWAYS.store(true, Ordering::Relaxed);
+}
+
 /// Whether a single mapping of so many bytes could ever be filled. What could not is refused, as Linux does by default
 /// (`vm.overcommit_memory` 0); apart from that, what is never touched costs nothing.
 pub(crate) fn is_obvious_overcommit(area: &Area, bytes: u64) -> bool {
@@ -357,6 +364,7 @@ pub(crate) fn is_obvious_overcommit(area: &Area, bytes: u64) -> bool {
         && !area.is_foreign()
         && !area.flags.contains(AreaFlags::NO_RESERVE)
         && bytes / PAGE > crate::frame::total_pages() as u64
+        && !OVERCOMMITS_ALWAYS.load(Ordering::Relaxed)
 }
 
 /// Whether all bits are those of [`Prot`].

@@ -56,6 +56,8 @@ pub fn start(words: Vec<Vec<u8>>, files: &Files) -> Result<Vec<Vec<u8>>, String>
     };
     let restore = restore.map(insert).transpose().map_err(|errno| format!("a saved state: {errno}"))?;
     let program = if words.is_empty() { alloc::vec![QEMU.into()] } else { words };
+    // QEMU 10 asks for 384 MiB of zeroes, for the grants of as much memory as it might map, and touches next to nothing.
+    linux_mm::overcommit_always();
     let descriptors = Descriptors { monitor: libxl, own_monitor: own, restore };
     let vector = command::vector(program, model.arguments, &descriptors)
         .ok_or_else(|| String::from("no memory for QEMU's arguments"))?;
