@@ -160,7 +160,7 @@ def a_cd_is_read_and_on_a_xen_that_can_do_it_changed():
     with Hvm(disks=disks) as guest:
         guest.expect(r"^CD-ROM: the first one")
         if version() != "4.17":
-            output("xl", "cd-insert", guest.name, "hdc", f"format=raw,target={second}", timeout=60)
+            output("xl", "cd-insert", guest.name, "hdc", second, timeout=60)
             guest.command("2c", r"^CD-ROM: the second one")
 
 
