@@ -71,7 +71,7 @@ def attend():
                 for line in text[shown[index]:end].splitlines():
                     print(f"{mark}{line}", flush=True)
                 shown[index] = max(end, shown[index])
-            time.sleep(0.3)
+            time.sleep(2)
         print(f"== the guest has ended: {(guest.state() or (0, '', 'gone'))[2]}", flush=True)
 
 
