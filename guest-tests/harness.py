@@ -90,7 +90,13 @@ def store_list(path):
 def domains():
     """What `xl list -v` says of each domain but dom0: name -> (domid, state flags, reason)."""
     found = {}
-    for line in output("xl", "list", "-v").splitlines()[1:]:
+    code, text = run("xl", "list", "-v", strict=False)
+    if code < 0:
+        # xl itself has crashed, seen once while a domain was being made.
+        text = output("xl", "list", "-v")
+    else:
+        check(code == 0, f"`xl list -v` ended with {code}: {text.strip()}")
+    for line in text.splitlines()[1:]:
         match = re.match(r"(.*?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+([\d.]+)\s+(\S+)\s+(\S+)", line)
         if match and match[2] != "0":
             reason = REASONS.get(int(match[8])) if match[8].isdigit() else None

@@ -350,6 +350,21 @@ fn a_device_models_domain_has_no_devices_of_its_own() {
 }
 
 #[test]
+fn another_suite_is_one_of_the_known_and_for_packages_alone() {
+    let (_, mut packed, _) = super::read("qemu.toml", super::STUBDOM).unwrap();
+    super::choose_suite(&mut packed, "trixie").unwrap();
+    assert!(
+        matches!(&packed.origin, crate::cfg::packed::Origin::Packages { suite, .. } if suite == "trixie")
+    );
+    let error = super::choose_suite(&mut packed, "sid").unwrap_err();
+    assert_eq!(error.to_string(), "unknown suite `sid`; known are bookworm, trixie");
+    let directory = format!("{HEAD}command = [\"serve\"]\n[root]\ndirectory = \"tree\"\n");
+    let (_, mut packed, _) = super::read("a.toml", &directory).unwrap();
+    let error = super::choose_suite(&mut packed, "trixie").unwrap_err();
+    assert_eq!(error.to_string(), "the root is `tree`, which has no suite");
+}
+
+#[test]
 fn the_built_in_device_model_is_described_without_a_fault() {
     let (app, packed, sink) = super::read("qemu.toml", super::STUBDOM).unwrap();
     assert!(sink.warnings.is_empty(), "{:?}", sink.warnings);
