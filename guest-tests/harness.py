@@ -121,7 +121,33 @@ def disks(*entries):
     return "disk=[" + ",".join(texts) + "]"
 
 
-class Guest:
+class Domain:
+    """A domain by its `name`; `with` destroys it. `name` as an argument is that of another one that belongs to it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.destroy()
+
+    def find_domid(self, name=None):
+        code, text = run("xl", "domid", name or self.name, strict=False)
+        return int(text) if code == 0 and text.strip().isdigit() else None
+
+    def cpu_seconds(self, name=None):
+        """The CPU time so far, to a tenth of a second: what `xl list` tells."""
+        return float(output("xl", "list", name or self.name).splitlines()[1].split()[-1])
+
+    def end(self, name):
+        """Destroys it whatever state it is in."""
+        for _ in range(3):
+            if self.find_domid(name) is None:
+                return
+            run("xl", "destroy", name, strict=False)
+        check(self.find_domid(name) is None, f"xl destroy {name} does not end the domain")
+
+
+class Guest(Domain):
     """A domain made from NAME.cfg with some keys overridden; `with` destroys it."""
 
     alive = []
@@ -146,16 +172,6 @@ class Guest:
         flags = ["-p"] if paused else []
         output("xl", "create", "-q", *flags, host_file(f"{config}.cfg"), *words)
         self.domid = self.find_domid()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.destroy()
-
-    def find_domid(self):
-        code, text = run("xl", "domid", self.name, strict=False)
-        return int(text) if code == 0 and text.strip().isdigit() else None
 
     def console(self):
         try:
@@ -193,11 +209,6 @@ class Guest:
     def backend(self, kind, device):
         return f"/local/domain/0/backend/{kind}/{self.domid}/{device}"
 
-    def cpu_seconds(self):
-        """The CPU time so far, in tenths of a second: what `xl list` tells."""
-        line = output("xl", "list", self.name).splitlines()[1]
-        return float(line.split()[-1])
-
     def xl(self, *words, timeout=60):
         return output("xl", words[0], *words[1:-1], self.name, *words[-1:]) if len(words) > 1 else \
             output("xl", words[0], self.name, timeout=timeout)
@@ -206,11 +217,7 @@ class Guest:
         """Ends the domain whatever state it is in."""
         if self in Guest.alive:
             Guest.alive.remove(self)
-        for _ in range(3):
-            if self.find_domid() is None:
-                return
-            run("xl", "destroy", self.name, strict=False)
-        check(self.find_domid() is None, f"xl destroy {self.name} does not end the domain")
+        self.end(self.name)
 
 
 SHARED = {}

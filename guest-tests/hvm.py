@@ -75,7 +75,7 @@ def check_patterns(path, disk=0, bios=True, dma=True):
     wait_until(same, f"{path} has what the guest wrote", 5, 0.2)
 
 
-class Hvm:
+class Hvm(harness.Domain):
     """An HVM guest with its device model's domain; `with` ends both. It is started paused and let go once its serial line is read."""
 
     count = 0
@@ -214,30 +214,12 @@ class Hvm:
         found = wait_until(lambda: (self.state() or (0, "", "gone"))[2], f"{self.name} ends", timeout, 0.2)
         harness.equal(found, reason, f"the end of {self.name} as xl sees it")
 
-    def cpu_seconds(self, name=None):
-        return float(output("xl", "list", name or self.name).splitlines()[1].split()[-1])
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.destroy()
-
-    def find_domid(self):
-        code, text = run("xl", "domid", self.name, strict=False)
-        return int(text) if code == 0 and text.strip().isdigit() else None
-
     def destroy(self):
         if self in harness.Guest.alive:
             harness.Guest.alive.remove(self)
         self.close()
         for name in (self.name, f"{self.name}-dm"):
-            for _ in range(3):
-                code, text = run("xl", "domid", name, strict=False)
-                if code != 0 or not text.strip().isdigit():
-                    break
-                run("xl", "destroy", name, strict=False)
-        check(f"{self.name}-dm" not in harness.domains(), f"the device model's domain of {self.name} stays")
+            self.end(name)
 
 
 class Network:
