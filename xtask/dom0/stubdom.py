@@ -63,7 +63,7 @@ def network(model):
 
 def attend():
     with Hvm(disk="WMFTrwz", memory=memory) as guest:
-        print(f"== serial line: `xl console {guest.name}`; device model's domain {guest.model}: {guest.log}", flush=True)
+        print("== the serial line; what the device model's domain says begins with `dm|` (Ctrl-C ends it)", flush=True)
         shown = [0, 0]
         while guest.state() and not guest.state()[2]:
             for index, (text, mark) in enumerate(((guest.text, ""), (guest.model_log(), "dm| "))):
@@ -72,12 +72,14 @@ def attend():
                     print(f"{mark}{line}", flush=True)
                 shown[index] = max(end, shown[index])
             time.sleep(2)
-        print(f"== the guest has ended: {(guest.state() or (0, '', 'gone'))[2]}", flush=True)
+        reason = (guest.state() or (0, "", "gone"))[2]
+        print(f"== the guest has ended: {reason}", flush=True)
+        return 0 if reason == "poweroff" else 1
 
 
 if order == "attend":
     try:
-        attend()
+        sys.exit(attend())
     except Failure as failure:
         sys.exit(f"error: {failure}")
 else:

@@ -59,7 +59,7 @@ pub fn stage(version: XenVersion, kernel: Option<&Path>, with_linux: bool) -> Re
     Ok(())
 }
 
-/// GNU's assembler and linker: they are there wherever Rust links programs.
+/// GNU's assembler and linker, of Debian's binutils.
 fn assemble(source: &str, product: &Path) -> Result<()> {
     let dir = workspace::root().join(SOURCES);
     let mut sources: Vec<_> = fs::read_dir(&dir)
@@ -123,7 +123,7 @@ fn stage_hostile(kernel: Option<&Path>, folder: &Path) -> Result<()> {
     let program = fs::read(&source).with_context(|| format!("cannot read {}", source.display()))?;
     let kernel = kernel_or_own(kernel)?;
     fs::create_dir_all(folder.join("root")).with_context(|| format!("cannot create {}", folder.display()))?;
-    let inputs = Inputs::new().add(&program).add(&fs::read(&kernel)?);
+    let inputs = Inputs::new().add(HOSTILE.as_bytes()).add(&program).add(&fs::read(&kernel)?);
     inputs.make(&folder.join("stubdom-rootfs"), || {
         let mut compiler = host::command("gcc");
         compiler

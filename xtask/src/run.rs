@@ -31,10 +31,10 @@ pub struct Args {
     /// The guest's memory in MiB, if other than its configuration says
     #[arg(long, value_name = "MIB")]
     memory: Option<u32>,
-    /// Have Linux run the root of a packed guest, or the device model, with so much memory
+    /// Have Linux run the root of a packed guest, or the device model, with so much memory (192 where no number follows)
     #[arg(long, value_name = "MIB", num_args = 0..=1, default_missing_value = "192")]
     linux: Option<u32>,
-    /// Another kernel for a packed guest than our own
+    /// Another kernel for a packed guest, or the device model's domain, than our own
     #[arg(long, value_name = "FILE")]
     kernel: Option<PathBuf>,
     /// Arguments for the guest, instead of its configuration's
@@ -57,6 +57,10 @@ pub fn run(args: Args) -> Result<u8> {
     setup::tools()?;
     dom0::stage()?;
     if args.name == stubdom::NAME {
+        if args.port != 0 || !args.arguments.is_empty() {
+            bail!("stubdom is an HVM guest: it takes neither --port nor arguments");
+        }
+        setup::all_tools()?;
         let settings = stubdom::Settings {
             version: args.xen,
             memory: args.memory,
@@ -83,8 +87,9 @@ pub fn run(args: Args) -> Result<u8> {
     let name = args.domain();
     let config = images::dir().join(format!("{name}.cfg"));
     let Ok(config) = fs::read_to_string(&config) else {
-        let names: Vec<&str> =
+        let mut names: Vec<&str> =
             guests.iter().map(|guest| &guest.name).chain(&packed).map(String::as_str).collect();
+        names.push(stubdom::NAME);
         bail!("no configuration xl-configs/{}.toml; the guests are {}", args.name, names.join(", "));
     };
     let mut settings: Vec<String> = args.memory.iter().map(|mib| format!("memory={mib}")).collect();

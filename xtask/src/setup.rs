@@ -16,7 +16,9 @@ pub struct Args {
 const PROJECT_TOOLS: &[Tool] = &[
     Tool { file: "objdump", package: "binutils" },
     Tool { file: "/usr/include/xen/xen.h", package: "libxen-dev" },
-    // For the programs of linux/conformance and benches.
+    // For the programs of linux/conformance, benches and stubdom-tests.
+    Tool { file: "as", package: "binutils" },
+    Tool { file: "ld", package: "binutils" },
     Tool { file: "gcc", package: "gcc" },
     Tool { file: "/usr/include/stdio.h", package: "libc6-dev" },
 ];
@@ -32,6 +34,12 @@ pub fn run(args: Args) -> Result<u8> {
 /// All that the tests need: tools, the Rust target and the images of each Xen.
 pub fn everything() -> Result<()> {
     run(Args { xen: None }).map(drop)
+}
+
+/// As [`tools`], with what assembles and compiles.
+pub fn all_tools() -> Result<()> {
+    let tools: Vec<Tool> = TOOLS.iter().chain(PROJECT_TOOLS).copied().collect();
+    testbed::setup::install(&tools, &progress)
 }
 
 /// Quick when nothing is missing; other recipes call it first.

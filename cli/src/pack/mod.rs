@@ -210,7 +210,10 @@ fn read(name: &str, source: &str) -> Result<(App, Packed, Sink)> {
             "a packed guest's ramdisk is its root, with root.type = \"initramfs\"".to_owned(),
         );
     }
-    let packed = app.packed.take().context("the file has no [root]")?;
+    let packed = app
+        .packed
+        .take()
+        .context("this guest is not packed, for there is no [root]: `minios cfg` is for it")?;
     let is_root = |disk: &&Disk| disk.vdev == words::ROOT_DISK && packed.form == Form::Ext4;
     if let Some(disk) = app.disks.iter().find(is_root) {
         let place = disk.path.as_ref().map_or_else(Place::default, |path| path.place.clone());

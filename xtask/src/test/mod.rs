@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test there is, in parts; the last line is the count.
+//! `cargo xtask test`: every test but those of stub domains (docs/stubdom.md), in parts; the last line is the count.
 
 mod guests;
 mod host;
@@ -14,7 +14,7 @@ use crate::{figures, setup};
 
 use part::Part;
 
-/// Set up what is missing and run every test: host, Miri, and guests on real Xen
+/// Set up what is missing and run the tests: host, Miri, and guests on real Xen
 ///
 /// Exits with 0 when all that ran passed. Logs are in target/test-logs.
 #[derive(clap::Args)]
