@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use xen::{
-    Access, DomId, EventPort, EventSeq, Events, GrantRef, Mappings, Platform, Port, SharedMemory, Wake,
+    Access, Clock, DomId, EventPort, EventSeq, Events, GrantRef, Mappings, Platform, Port, SharedMemory, Wake,
 };
 use xenstore::{Errno, XenStore};
 
@@ -44,13 +44,13 @@ impl Offer {
 }
 
 /// A client. Dropped, it goes; threads share it by reference.
-pub struct Client<E: Events + Mappings + Clone> {
+pub struct Client<E: Clock + Events + Mappings + Clone> {
     events: E,
     /// `None` only while it is dropped.
     channel: RefCell<Option<Channel<E, E::Page>>>,
 }
 
-impl<E: Events + Mappings + Clone> Client<E> {
+impl<E: Clock + Events + Mappings + Clone> Client<E> {
     /// Connects to the server in the domain `server`.
     pub fn connect(events: &E, server: DomId, offer: Offer) -> Result<Self, Error> {
         let port = events.bind_interdomain(server, offer.event_channel)?;
@@ -104,7 +104,9 @@ impl<E: Events + Mappings + Clone> Client<E> {
             if self.channel.borrow_mut().as_mut().is_none_or(Channel::is_drained) {
                 return Wake::Event;
             }
-            if self.events.wait(&[point], deadline_ns) == Wake::TimedOut {
+            // A peer that only rings does not hold us beyond the deadline.
+            let is_over = deadline_ns.is_some_and(|deadline| deadline <= self.events.now_ns());
+            if is_over || self.events.wait(&[point], deadline_ns) == Wake::TimedOut {
                 return Wake::TimedOut;
             }
         }
@@ -134,7 +136,7 @@ impl<P: Platform + Mappings> Client<P> {
     }
 }
 
-impl<E: Events + Mappings + Clone> Drop for Client<E> {
+impl<E: Clock + Events + Mappings + Clone> Drop for Client<E> {
     fn drop(&mut self) {
         if let Some(channel) = self.channel.borrow_mut().take() {
             channel.close();

@@ -4,7 +4,8 @@ use std::ptr::NonNull;
 
 use super::FakeXen;
 use crate::{
-    Access, DomId, EventError, EventSeq, Events, GrantRef, Mappings, PAGE_SIZE, Port, SharedMemory, Wake,
+    Access, Clock, DomId, EventError, EventSeq, Events, GrantRef, Mappings, PAGE_SIZE, Port, SharedMemory,
+    Wake,
 };
 
 /// Another domain.
@@ -96,6 +97,12 @@ impl Mappings for Peer {
 }
 
 /// Its ends of the channels of the guest under test, by the same numbers. It looks, and never waits.
+impl Clock for Peer {
+    fn now_ns(&self) -> u64 {
+        self.xen.now_ns()
+    }
+}
+
 impl Events for Peer {
     fn alloc_unbound(&self, _: DomId) -> Result<Port, EventError> {
         Err(EventError { operation: "EVTCHNOP_alloc_unbound", errno: 38 })
