@@ -68,6 +68,10 @@ impl TunFile {
             return Err(Errno::EINVAL);
         }
         let port = self.tuns.ports.find(&name)?;
+        // That may have waited, and another thread have been here.
+        if self.tap().is_some() {
+            return Err(Errno::EEXIST);
+        }
         if !self.tuns.names.lock().insert(name.clone()) {
             return Err(Errno::EBUSY);
         }
