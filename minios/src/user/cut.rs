@@ -14,6 +14,8 @@ use crate::sync::SpinLock;
 
 /// Entries of each list. A cut is one hypercall; the 256 pages that a device model has mapped at once are to fit.
 const LEN: usize = 320;
+// The spare one keeps its memory.
+const _: () = assert!(2 * LEN <= update::FULL);
 
 /// What was taken out. The frames may be touched once the batch is committed.
 pub(super) struct Cut {

@@ -19,8 +19,8 @@ pub fn table_pages() -> usize {
     TABLES.load(Ordering::Relaxed)
 }
 
-/// Updates before a commit is made without being asked for.
-const FULL: usize = 512;
+/// Updates before a commit is made without being asked for; lists up to this length are kept after it.
+pub(super) const FULL: usize = 640;
 /// Pages that are flushed one by one; more are flushed with the whole TLB.
 const FEW: usize = 8;
 /// Updates that there is always room for, so that what must not fail for want of memory does not.
