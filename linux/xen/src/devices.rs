@@ -6,8 +6,16 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use linux_base::stat::Facts;
 use linux_base::{Errno, File, Mutex, Result};
+use xen_sys::sched::POLL_MAX_PORTS;
 
+use crate::refuse::refused;
 use crate::{Evtchn, Gntalloc, Gntdev, Host, Privcmd, Xenbus};
+
+/// Event channels that the kernel keeps for itself: its consoles, its connection to XenStore, the channel to libxl, and a disk or a
+/// network interface that comes later.
+const KERNEL_PORTS: usize = 48;
+/// Event channels that all programs have together: a sleep names no more ports than that and the kernel's.
+pub const MAX_PORTS: usize = POLL_MAX_PORTS - KERNEL_PORTS;
 
 /// A device of `/dev/xen`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +53,8 @@ pub struct Devices {
     host: Arc<dyn Host>,
     /// Event channels of programs, and how many hold each.
     ports: Mutex<BTreeMap<u32, u32>>,
+    /// How many there are, those included that are being bound.
+    port_count: AtomicUsize,
     /// Pages that are granted to others.
     granted: AtomicUsize,
 }
@@ -52,7 +62,12 @@ pub struct Devices {
 impl Devices {
     /// The devices on this host.
     pub fn new(host: Arc<dyn Host>) -> Arc<Self> {
-        Arc::new(Self { host, ports: Mutex::new(BTreeMap::new()), granted: AtomicUsize::new(0) })
+        Arc::new(Self {
+            host,
+            ports: Mutex::new(BTreeMap::new()),
+            port_count: AtomicUsize::new(0),
+            granted: AtomicUsize::new(0),
+        })
     }
 
     /// Opens one. `facts` are those of its node.
@@ -71,10 +86,19 @@ impl Devices {
         &*self.host
     }
 
-    /// Takes a port that has just been bound.
-    pub(crate) fn own(self: &Arc<Self>, port: u32) -> PortHold {
+    /// Binds a port for a program. `ENOSPC`, as from Xen, if programs have [`MAX_PORTS`] already.
+    pub(crate) fn bind_port(self: &Arc<Self>, bind: impl FnOnce() -> Result<u32>) -> Result<PortHold> {
+        let more = |count: usize| count.checked_add(1).filter(|count| *count <= MAX_PORTS);
+        if self.port_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+            return Err(refused(format_args!("more than {MAX_PORTS} event channels"), Errno::ENOSPC));
+        }
+        let port = bind().inspect_err(|_| self.uncount_port())?;
         self.ports.lock().insert(port, 1);
-        PortHold { devices: self.clone(), port }
+        Ok(PortHold { devices: self.clone(), port })
+    }
+
+    fn uncount_port(&self) {
+        self.port_count.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Holds a port that a program has bound, so that it outlives its own open file. `EINVAL` for others.
@@ -104,6 +128,10 @@ pub(crate) struct PortHold {
 }
 
 impl PortHold {
+    pub fn port(&self) -> u32 {
+        self.port
+    }
+
     pub fn notify(&self) {
         self.devices.host.notify(self.port);
     }
@@ -124,6 +152,7 @@ impl Drop for PortHold {
         };
         if is_last {
             self.devices.host.close(self.port);
+            self.devices.uncount_port();
         }
     }
 }

@@ -11,7 +11,7 @@ use linux_base::file::{IoFlags, UserMemory};
 use linux_base::stat::Facts;
 use linux_base::{Errno, File, Mutex, PollEvents, Result, Sink, Source, Stat, WaitQueue, io};
 
-use crate::devices::PortHold;
+use crate::devices::{MAX_PORTS, PortHold};
 use crate::refuse::refused;
 use crate::request::{Fields, ioctl};
 use crate::{DOM0, Devices, FIRST_RESERVED, PortListener};
@@ -26,8 +26,6 @@ const RESTRICT_DOMID: u32 = ioctl(b'E', 6, 2);
 
 /// Channels of the 2-level ABI.
 const CHANNELS: u32 = 4096;
-/// Ports of an open file: the kernel can wait for no more, its own included.
-pub const MAX_PORTS: usize = 128;
 /// Ports that a read or a write moves at most: a page of them.
 const STEP: usize = 1024;
 
@@ -99,15 +97,12 @@ impl Evtchn {
             if state.restricted.is_some_and(|only| only != domain) {
                 return Err(Errno::EACCES);
             }
-            if state.ports.len() >= MAX_PORTS {
-                return Err(refused(format_args!("more than {MAX_PORTS} event channels"), Errno::ENOSPC));
-            }
             // So that an event needs no memory.
             let missing = MAX_PORTS - state.pending.len().min(MAX_PORTS);
             state.pending.try_reserve(missing)?;
         }
-        let port = bind(self.listener())?;
-        let hold = self.devices.own(port);
+        let hold = self.devices.bind_port(|| bind(self.listener()))?;
+        let port = hold.port();
         self.state.lock().ports.insert(port, Bound { hold, is_enabled: true });
         Ok(i64::from(port))
     }

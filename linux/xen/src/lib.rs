@@ -37,7 +37,7 @@ mod xenbus;
 #[cfg(test)]
 mod tests;
 
-pub use devices::{Device, Devices};
+pub use devices::{Device, Devices, MAX_PORTS};
 pub use evtchn::Evtchn;
 pub use gntalloc::Gntalloc;
 pub use gntdev::Gntdev;

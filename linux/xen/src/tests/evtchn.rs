@@ -5,8 +5,8 @@ use linux_base::wait::Watcher;
 use linux_base::{Errno, File, Mutex, PollEvents, Result};
 
 use super::{open, read, write};
-use crate::Device;
 use crate::fake::{FakeMemory, TARGET};
+use crate::{Device, MAX_PORTS};
 
 const AT: u64 = FakeMemory::BASE;
 const T: u64 = TARGET as u64;
@@ -140,23 +140,37 @@ fn one_file_knows_nothing_of_anothers_ports() {
     assert_eq!(read(&file, 64).map(ports), Ok([1].to_vec()));
 }
 
+/// A sleep of the kernel names 128 ports, its own included.
 #[test]
-fn there_are_128_ports_and_then_an_error() {
-    let (host, _, file) = open(Device::Evtchn);
-    for remote in 0..128 {
-        ioctl(&file, BIND_INTERDOMAIN, &[T, remote]).expect("there is room");
+fn all_programs_together_leave_the_kernel_ports_of_its_own() {
+    assert!((64..=96).contains(&MAX_PORTS));
+    let (host, devices, file) = open(Device::Evtchn);
+    let other = devices.open(Device::Evtchn, crate::fake::facts()).expect("it opens");
+    let bind = |file: &Arc<dyn File>, remote| ioctl(file, BIND_INTERDOMAIN, &[T, remote]);
+    for remote in 0..MAX_PORTS as u64 {
+        bind(if remote % 2 == 0 { &file } else { &other }, remote).expect("there is room");
     }
-    assert_eq!(ioctl(&file, BIND_INTERDOMAIN, &[T, 128]), Err(Errno::ENOSPC));
-    assert_eq!(host.ports().len(), 128);
-    assert!((1..=128).all(|port| host.event(port)));
-    assert_eq!(read(&file, 4096).map(|bytes| ports(bytes).len()), Ok(128));
+    for full in [&file, &other] {
+        assert_eq!(bind(full, 128), Err(Errno::ENOSPC));
+    }
+    assert_eq!(host.ports().len(), MAX_PORTS);
+    assert!((1..=MAX_PORTS as u32).all(|port| host.event(port)));
+    assert_eq!(read(&file, 4096).map(|bytes| ports(bytes).len()), Ok(MAX_PORTS / 2));
+    // What is closed, and what Xen refuses, is not counted.
+    drop(other);
+    host.fail_after(0, Errno::EINVAL);
+    assert_eq!(bind(&file, 1), Err(Errno::EINVAL));
+    for remote in 0..MAX_PORTS as u64 / 2 {
+        bind(&file, remote).expect("there is room again");
+    }
+    assert_eq!(bind(&file, 128), Err(Errno::ENOSPC));
 }
 
 #[test]
 fn too_many_pending_ports_are_an_overflow_until_the_reset() {
     let (host, _, file) = open(Device::Evtchn);
     // Ports that are gone again stay in the list until they are read.
-    for _ in 0..129 {
+    for _ in 0..=MAX_PORTS {
         let port = ioctl(&file, BIND_INTERDOMAIN, &[T, 1]).expect("bound");
         assert!(host.event(port as u32));
         ioctl(&file, UNBIND, &[port as u64]).expect("unbound");
