@@ -120,7 +120,7 @@ impl<P: Platform, M: SharedMemory> Shared<P, M> {
         loop {
             let seen = self.port.seq();
             let pumped = self.pump();
-            if let Some(found) = look(&mut self.connection.borrow_mut())? {
+            if let Some(found) = self.change(&mut look)? {
                 return Ok(Some(found));
             }
             if last || deadline_ns.is_some_and(|deadline| deadline <= self.platform.now_ns()) {
@@ -152,25 +152,29 @@ impl<P: Platform, M: SharedMemory> Shared<P, M> {
 
     fn pump(&self) -> Pumped {
         let mut pumped = Pumped::All;
-        let woken = {
-            let connection = &mut *self.connection.borrow_mut();
+        self.change(|connection| {
             if connection.ended().is_none() {
-                let (mut moved, was_crowded) = (false, connection.is_crowded());
+                let mut moved = false;
                 if let Err(why) = self.exchange(connection, &mut moved, &mut pumped) {
                     connection.end(why);
-                }
-                if was_crowded && !connection.is_crowded() {
-                    connection.sessions.wake_all();
                 }
                 if moved {
                     self.port.notify();
                 }
             }
-            connection.sessions.take_woken()
+        });
+        pumped
+    }
+
+    /// Changes the connection, and wakes the sessions that it has news or room for.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Connection) -> T) -> T {
+        let (value, woken) = {
+            let connection = &mut *self.connection.borrow_mut();
+            (change(connection), connection.take_woken())
         };
         // Without the borrow: who is woken may look at once.
         woken.iter().for_each(|wake| wake());
-        pumped
+        value
     }
 
     fn exchange(
@@ -236,7 +240,7 @@ impl<P: Platform, M: SharedMemory> Pending<P, M> {
     /// The reply's payload, if it has come.
     pub fn try_reply(&mut self) -> Option<Result<Vec<u8>, Error>> {
         self.shared.pump();
-        self.shared.connection.borrow_mut().take_reply(self.id)
+        self.shared.change(|connection| connection.take_reply(self.id))
     }
 
     /// Waits for the reply.
@@ -250,12 +254,12 @@ impl<P: Platform, M: SharedMemory> Pending<P, M> {
 
     /// Lets the request go on without anybody who waits for its reply.
     pub(crate) fn detach(self) {
-        self.shared.connection.borrow_mut().forget(self.id);
+        self.shared.change(|connection| connection.forget(self.id));
     }
 }
 
 impl<P: Platform, M: SharedMemory> Drop for Pending<P, M> {
     fn drop(&mut self) {
-        self.shared.connection.borrow_mut().abandon(self.id);
+        self.shared.change(|connection| connection.abandon(self.id));
     }
 }

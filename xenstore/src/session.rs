@@ -39,7 +39,7 @@ impl<P: Platform, M: SharedMemory> XenStore<P, M> {
 }
 
 impl<P: Platform, M: SharedMemory> Session<P, M> {
-    /// Sends a request, with the session's own numbers in it.
+    /// Sends a request, with the session's own numbers in it. Without room for it, the session is woken when there is.
     pub fn submit(&self, message: &Message) -> Result<Submitted, Error> {
         {
             let mut connection = self.shared.connection.borrow_mut();
@@ -57,12 +57,11 @@ impl<P: Platform, M: SharedMemory> Session<P, M> {
 
     /// The bytes of the next reply or event.
     pub fn take(&self) -> Result<Option<Vec<u8>>, Error> {
-        let mut connection = self.shared.connection.borrow_mut();
-        let message = connection.sessions.take(self.key);
-        match (message, connection.ended()) {
+        // Room for others, it may be.
+        self.shared.change(|connection| match (connection.sessions.take(self.key), connection.ended()) {
             (None, Some(why)) => Err(Error::Broken(why)),
             (message, _) => Ok(message),
-        }
+        })
     }
 
     /// Whether [`Session::take`] has something, the connection's end included.
@@ -71,9 +70,9 @@ impl<P: Platform, M: SharedMemory> Session<P, M> {
         connection.ended().is_some() || connection.sessions.has_message(self.key)
     }
 
-    /// Whether a request would be taken, or refused for good.
+    /// Whether a request would be taken, or refused for good. If not, the session is woken when it would.
     pub fn has_room(&self) -> bool {
-        let connection = self.shared.connection.borrow();
+        let mut connection = self.shared.connection.borrow_mut();
         connection.ended().is_some() || connection.session_has_room(self.key)
     }
 }

@@ -5,7 +5,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 use xen_sys::io::xs_wire::{
-    XS_ERROR, XS_TRANSACTION_END, XS_TRANSACTION_START, XS_UNWATCH, XS_WATCH, XS_WATCH_EVENT,
+    PAYLOAD_MAX, XS_ERROR, XS_TRANSACTION_END, XS_TRANSACTION_START, XS_UNWATCH, XS_WATCH, XS_WATCH_EVENT,
 };
 
 use crate::connection::{Connection, decimal, parse_number};
@@ -21,8 +21,14 @@ const MAX_QUEUED: usize = 256;
 pub const MAX_WATCHES: usize = 96;
 /// Transactions of all sessions; xenstored's quota for a guest is 10.
 pub const MAX_TRANSACTIONS: usize = 6;
+/// Bytes of all messages that nobody has taken yet.
+pub const MAX_BYTES: usize = 1 << 20;
+/// Bytes of them that a session may have whatever the others have.
+pub const SHARE: usize = MAX_BYTES / MAX_SESSIONS;
 /// Sessions at a time.
 pub const MAX_SESSIONS: usize = 64;
+/// Bytes of a message.
+const MESSAGE_MAX: usize = wire::HEADER_LEN + PAYLOAD_MAX;
 /// Bytes of a watch's token.
 const TOKEN_MAX: usize = 512;
 
@@ -47,33 +53,71 @@ pub struct Asked {
     watch: Option<u32>,
 }
 
+impl Asked {
+    pub(crate) fn new(session: u32, req_id: u32) -> Self {
+        Self { session, req_id, token: Rc::from(&b""[..]), watch: None }
+    }
+}
+
 /// A message for a session.
-enum Out {
-    Reply(Vec<u8>),
-    Event { watch: u32, bytes: Vec<u8> },
+struct Out {
+    bytes: Vec<u8>,
+    /// For an event: of which watch.
+    watch: Option<u32>,
 }
 
 struct Seat {
     key: u32,
     wake: Rc<dyn Fn()>,
     is_woken: bool,
+    /// A request found no room, and it was not told of any since.
+    wants_room: bool,
     out: VecDeque<Out>,
     /// How many in `out` are events.
     events: usize,
+    /// Bytes in `out`.
+    bytes: usize,
     /// Requests without their reply.
     outstanding: usize,
     transactions: Vec<u32>,
 }
 
 impl Seat {
-    fn push(&mut self, out: Out) {
-        self.events += usize::from(matches!(out, Out::Event { .. }));
-        self.out.push_back(out);
+    fn push(&mut self, watch: Option<u32>, bytes: Vec<u8>) {
+        self.events += usize::from(watch.is_some());
+        self.bytes += bytes.len();
+        self.out.push_back(Out { bytes, watch });
         self.is_woken = true;
     }
 
-    fn has_room(&self) -> bool {
-        self.outstanding + (self.out.len() - self.events) < MAX_CALLS
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let Out { bytes, watch } = self.out.pop_front()?;
+        self.events -= usize::from(watch.is_some());
+        self.bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    /// Takes the events of a watch away.
+    fn drop_events(&mut self, watch: u32) {
+        let (events, bytes) = (&mut self.events, &mut self.bytes);
+        self.out.retain(|out| {
+            let stays = out.watch != Some(watch);
+            if !stays {
+                *events -= 1;
+                *bytes -= out.bytes.len();
+            }
+            stays
+        });
+    }
+
+    /// Whether it may have so many bytes more, if all have `total`.
+    fn admits(&self, len: usize, total: usize) -> bool {
+        self.bytes + len <= SHARE || total + len <= MAX_BYTES
+    }
+
+    /// Whether there is room for a request and its reply.
+    fn has_room(&self, total: usize) -> bool {
+        self.outstanding + (self.out.len() - self.events) < MAX_CALLS && self.admits(MESSAGE_MAX, total)
     }
 }
 
@@ -100,18 +144,14 @@ impl Sessions {
             key: self.last_key,
             wake,
             is_woken: false,
+            wants_room: false,
             out: VecDeque::new(),
             events: 0,
+            bytes: 0,
             outstanding: 0,
             transactions: Vec::new(),
         });
         Some(self.last_key)
-    }
-
-    /// Those that have something new to look at.
-    pub fn take_woken(&mut self) -> Vec<Rc<dyn Fn()>> {
-        let woken = |seat: &mut Seat| core::mem::take(&mut seat.is_woken).then(|| seat.wake.clone());
-        self.seats.iter_mut().filter_map(woken).collect()
     }
 
     /// All have something new to look at: the end.
@@ -121,14 +161,7 @@ impl Sessions {
 
     /// The next message for a session.
     pub fn take(&mut self, key: u32) -> Option<Vec<u8>> {
-        let seat = self.seat(key)?;
-        match seat.out.pop_front()? {
-            Out::Reply(bytes) => Some(bytes),
-            Out::Event { bytes, .. } => {
-                seat.events -= 1;
-                Some(bytes)
-            }
-        }
+        self.seat(key)?.take()
     }
 
     /// Whether there is a message for a session.
@@ -138,23 +171,28 @@ impl Sessions {
 
     /// Files an event of a watch, under the token that its session gave.
     pub fn file_event(&mut self, asked: &Asked, watch: u32, path: &[u8], watched: &str) {
+        let total = self.bytes();
         let Some(seat) = self.seat(asked.session) else { return };
         let encode =
             |path: &[u8]| wire::encode(XS_WATCH_EVENT, 0, 0, &[path, b"\0", &asked.token, b"\0"]).ok();
         // A path that leaves no room for the token is longer than any path may be.
         let Some(bytes) = encode(path).or_else(|| encode(watched.as_bytes())) else { return };
-        if seat.events < MAX_EVENTS {
-            return seat.push(Out::Event { watch, bytes });
+        if seat.events < MAX_EVENTS && seat.admits(bytes.len(), total) {
+            return seat.push(Some(watch), bytes);
         }
-        let is_same = |out: &Out| matches!(out, Out::Event { bytes: queued, .. } if *queued == bytes);
-        if seat.out.iter().any(is_same) {
+        if seat.out.iter().any(|out| out.watch.is_some() && out.bytes == bytes) {
             return;
         }
-        seat.out.retain(|out| !matches!(out, Out::Event { watch: queued, .. } if *queued == watch));
-        seat.events = seat.out.iter().filter(|out| matches!(out, Out::Event { .. })).count();
+        // It says that anything below may have changed, so nothing is lost. Each watch has one at most.
+        seat.drop_events(watch);
         if let Some(bytes) = encode(watched.as_bytes()) {
-            seat.push(Out::Event { watch, bytes });
+            seat.push(Some(watch), bytes);
         }
+    }
+
+    /// Bytes of all messages that nobody has taken yet.
+    pub fn bytes(&self) -> usize {
+        self.seats.iter().map(|seat| seat.bytes).sum()
     }
 
     fn seat(&mut self, key: u32) -> Option<&mut Seat> {
@@ -170,20 +208,34 @@ impl Sessions {
 type Refusal = &'static [u8];
 
 impl Connection {
-    /// Whether a session may make a request now.
-    pub fn session_has_room(&self, key: u32) -> bool {
-        let seat = self.sessions.seats.iter().find(|seat| seat.key == key);
-        !self.is_crowded() && seat.is_some_and(Seat::has_room)
+    /// Whether a session may make a request now. If not, it is woken when it may.
+    pub fn session_has_room(&mut self, key: u32) -> bool {
+        let (is_crowded, total) = (self.is_crowded(), self.sessions.bytes());
+        let Some(seat) = self.sessions.seat(key) else { return false };
+        seat.wants_room = is_crowded || !seat.has_room(total);
+        !seat.wants_room
     }
 
     /// Whether requests of sessions find no room whatever a session has under way.
-    pub fn is_crowded(&self) -> bool {
+    fn is_crowded(&self) -> bool {
         self.calls.len() >= MAX_QUEUED
+    }
+
+    /// The sessions that have something new to look at. To be asked for after whatever may have made room.
+    pub fn take_woken(&mut self) -> Vec<Rc<dyn Fn()>> {
+        let (is_crowded, total) = (self.is_crowded(), self.sessions.bytes());
+        let woken = |seat: &mut Seat| {
+            if seat.wants_room && !is_crowded && seat.has_room(total) {
+                (seat.wants_room, seat.is_woken) = (false, true);
+            }
+            core::mem::take(&mut seat.is_woken).then(|| seat.wake.clone())
+        };
+        self.sessions.seats.iter_mut().filter_map(woken).collect()
     }
 
     /// Takes a request of a session: queues it, or answers it at once where it is not to go to xenstored.
     pub fn submit_for_session(&mut self, key: u32, message: &Message) {
-        let asked = Asked { session: key, req_id: message.req_id, token: Rc::from(&b""[..]), watch: None };
+        let asked = Asked::new(key, message.req_id);
         let outcome = match message.kind {
             XS_WATCH => self.watch_for_session(asked, message),
             XS_UNWATCH => self.unwatch_for_session(asked, message),
@@ -198,7 +250,7 @@ impl Connection {
             Ok(()) => seat.outstanding += 1,
             Err(payload) => {
                 let reply = wire::encode(XS_ERROR, message.req_id, message.tx_id, &[payload]);
-                seat.push(Out::Reply(reply.unwrap_or_default()));
+                seat.push(None, reply.unwrap_or_default());
             }
         }
     }
@@ -298,7 +350,7 @@ impl Connection {
             seat.transactions.push(id);
         }
         let reply = wire::encode(message.kind, asked.req_id, message.tx_id, &[&message.payload]);
-        seat.push(Out::Reply(reply.unwrap_or_default()));
+        seat.push(None, reply.unwrap_or_default());
     }
 
     /// Ends a session: its requests go on, and nobody waits for them; its watches and transactions end.

@@ -4,6 +4,7 @@ mod client;
 mod follow;
 mod hostile;
 mod session;
+mod sessions;
 mod transaction;
 mod watch;
 mod wire;
