@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 use minios::Xen;
 use minios::foreign::{self, Domain, Rights, Window};
 use minios::hypercall::{self, Errno};
-use minios::user::{Counting, Exit, Fork, Grant};
+use minios::memory::paging::MapError;
+use minios::user::{Counting, Exit, Fork, Grant, table_pages};
 use xen::{Access, DomId, GrantRef, Grants};
 
 use crate::other::Other;
-use crate::process::{CODE, Process, READ, WRITE, page};
+use crate::process::{CODE, Process, READ, WRITE, free, page};
 use crate::{Outcome, Test, check, programs};
 
 pub const TESTS: &[Test] = &[
@@ -25,6 +26,7 @@ pub const TESTS: &[Test] = &[
     ("the pages of an I/O request server are mapped", resource),
     ("hypercalls on another domain", hypercalls),
     ("grants are mapped and ended", grants),
+    ("a grant that does not end keeps its place", stuck),
 ];
 
 const AT: u64 = 0x5000_0000;
@@ -328,6 +330,31 @@ fn grants() -> Outcome {
         drop(process);
         pages.into_iter().try_for_each(|(page, gref)| end(page, gref))?;
     }
+    Ok(())
+}
+
+/// A program that has a page of its own put where a grant is mapped takes from Xen what it ends the grant by.
+fn stuck() -> Outcome {
+    let granted = Xen.alloc_page().map_err(|_| "no page")?;
+    // SAFETY: no reference into it is made.
+    let gref = unsafe { Xen.grant(DomId::new(0), granted, Access::ReadWrite) }.map_err(text)?;
+    let mut process = Process::new(programs::read())?;
+    let mut status = [1];
+    let grant = Grant { domain: 0, gref: gref.raw() };
+    process.tables.map_grants(AT, &[grant], true, &mut status).map_err(text)?;
+    check!(status == [0], "{status:?}");
+    // SAFETY: a page of ours, that stays mapped for good.
+    unsafe { process.tables.set(AT, Some((page()?, READ))) }.map_err(text)?;
+    process.tables.commit().map_err(text)?;
+    for _ in 0..2 {
+        let cleared = process.tables.clear_range(AT..AT + 0x1000, &mut |_, _| {});
+        check!(cleared == Err(MapError::Refused(Errno(22))), "{cleared:?}");
+        check!(process.tables.entry(AT).is_some(), "its entry is gone");
+    }
+    check!(process.tables.clear_range(CODE..CODE + 0x1000, &mut |_, pfn| free(pfn)).is_ok(), "others stay");
+    let tables = table_pages();
+    drop(process);
+    check!(table_pages() == tables, "its tables were given back");
     Ok(())
 }
 

@@ -67,6 +67,8 @@ pub struct Grant {
 pub(super) struct MappedGrant {
     handle: u32,
     grant: Grant,
+    /// Xen refused to end it, which was said.
+    is_stuck: bool,
 }
 
 impl UserTables {
@@ -178,7 +180,7 @@ impl UserTables {
                 }
                 if operation.status == 0 {
                     let grant = Grant { domain: operation.dom, gref: operation.gref };
-                    let mapped = MappedGrant { handle: operation.handle, grant };
+                    let mapped = MappedGrant { handle: operation.handle, grant, is_stuck: false };
                     self.grants.insert(first + page as u64 * 0x1000, mapped);
                 }
             }
@@ -186,33 +188,46 @@ impl UserTables {
         Ok(())
     }
 
-    /// Ends the grants in a range. Xen flushes the TLB. What it refuses is said, and forgotten.
-    pub(super) fn unmap_grants(&mut self, range: &Range<u64>) {
+    /// Ends the grants in a range. Xen flushes the TLB. One that it refuses to end stays in the list, to be tried again, and is an
+    /// error: its entry and its table must stay as they are, since Xen may count on them.
+    pub(super) fn unmap_grants(&mut self, range: &Range<u64>) -> Result<(), MapError> {
+        let mut left = range.clone();
+        let mut refused = None;
         loop {
             let mut operations = [UnmapGrantRef::default(); FEW];
+            let mut addresses = [0; FEW];
             let mut count = 0;
-            while let Some(operation) = operations.get_mut(count)
-                && let Some((&address, &MappedGrant { handle, .. })) = self.grants.range(range.clone()).next()
-            {
-                self.grants.remove(&address);
-                let Some((slot, false)) = self.find(address) else { continue };
-                let host_addr = machine_address(slot);
-                *operation = UnmapGrantRef { host_addr, handle, ..UnmapGrantRef::default() };
+            for (&address, mapped) in self.grants.range(left.clone()).take(FEW) {
+                let host_addr = self.find(address).map_or(0, |(slot, _)| machine_address(slot));
+                let (handle, status) = (mapped.handle, GENERAL_ERROR);
+                operations[count] = UnmapGrantRef { host_addr, handle, status, ..UnmapGrantRef::default() };
+                addresses[count] = address;
+                left.start = address + 0x1000;
                 count += 1;
             }
             let operations = operations.get_mut(..count).unwrap_or_default();
             if operations.is_empty() {
-                return;
+                return refused.map_or(Ok(()), |errno| Err(MapError::Refused(errno)));
             }
             // SAFETY: user mode does not run, and the kernel does not use mappings of user mode.
-            let unmapped = unsafe { hypercall::grant_unmap(operations) };
-            if let Some(refused) = operations.iter().find(|operation| operation.status != 0)
-                && unmapped.is_ok()
-            {
-                log::error!(target: "grants", "GNTTABOP_unmap_grant_ref of a process: status {}", refused.status);
+            if let Err(errno) = unsafe { hypercall::grant_unmap(operations) } {
+                refused = Some(errno);
             }
-            if let Err(errno) = unmapped {
-                log::error!(target: "grants", "GNTTABOP_unmap_grant_ref of a process: {errno}");
+            for (operation, address) in operations.iter().zip(addresses) {
+                if operation.status == 0 {
+                    self.grants.remove(&address);
+                    continue;
+                }
+                refused.get_or_insert(EINVAL);
+                if let Some(mapped) = self.grants.get_mut(&address)
+                    && !core::mem::replace(&mut mapped.is_stuck, true)
+                {
+                    let (Grant { domain, gref }, status) = (mapped.grant, operation.status);
+                    log::error!(
+                        target: "grants",
+                        "grant {gref} of domain {domain} does not end in a process: status {status}"
+                    );
+                }
             }
         }
     }

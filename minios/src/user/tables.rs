@@ -296,11 +296,12 @@ impl UserTables {
         count
     }
 
-    /// Unmaps a range and frees the tables that become empty. When Xen has done so, `f` gets each page of ours that was mapped.
+    /// Unmaps a range and frees the tables that become empty. When Xen has done so, `f` gets each page of ours that was mapped. If Xen
+    /// refuses to end a grant in it, that and all else in the range stays.
     pub fn clear_range(&mut self, range: Range<u64>, f: &mut dyn FnMut(u64, Pfn)) -> Result<(), MapError> {
         let range = range.start..range.end.min(USER_END);
         self.commit()?;
-        self.unmap_grants(&range);
+        self.unmap_grants(&range)?;
         let mut cut = Cut::take()?;
         let cleared = self.clear(&mut cut, &range, f);
         cut.put_back();
@@ -393,7 +394,10 @@ impl Drop for UserTables {
         if !self.in_use {
             return;
         }
-        self.unmap_grants(&(0..USER_END));
+        if self.unmap_grants(&(0..USER_END)).is_err() {
+            log::error!("a grant does not end: a process's page tables stay for good");
+            return;
+        }
         let mut release = Release::new();
         if self.is_loaded() {
             release.first(MMUEXT_NEW_USER_BASEPTR, 0);
