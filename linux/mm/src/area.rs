@@ -112,7 +112,7 @@ pub(crate) struct Area {
     pub backing: Option<Backing>,
     pub claim: Option<WriteClaim>,
     pub name: Name,
-    /// Whose frames are mapped in a foreign area.
+    /// Whose frames are mapped in a foreign area: all of one origin.
     pub origin: Option<Origin>,
     /// The page behind the last fault, and how many pages that brought: sequential access gets more at once.
     pub next_fault: u64,

@@ -6,8 +6,8 @@
 use linux_base::{Errno, Result};
 
 use crate::area::Origin;
-use crate::space::{PAGE, State, page_range};
-use crate::{AddressSpace, Frame, Frames, PageTables, Pager, Prot};
+use crate::space::{MAX_AREAS, PAGE, State, page_range};
+use crate::{AddressSpace, Frame, Frames, PAGE_SIZE, PageTables, Pager, Prot};
 
 /// Pages that one request maps at most: 1 GiB.
 const MAX_PAGES: usize = 1 << 18;
@@ -47,8 +47,9 @@ impl AddressSpace {
     /// [`Pager::is_foreign`]); they can be written if the area can. `errors` gets what Xen answered to each, as a positive errno,
     /// and 0 for those that are mapped: one that is refused does not stop the others.
     ///
-    /// `EINVAL` unless the pages lie in one foreign area that has frames of no other domain, with an error for each frame;
-    /// `EACCES` if the area may not be touched; `ENOMEM`.
+    /// `EINVAL` unless the pages lie in one foreign area, with an error for each frame, and if one of them is mapped in an area that
+    /// has frames of another domain: the part that gets these becomes an area of its own. `EACCES` if the area may not be touched;
+    /// `ENOMEM`.
     pub fn map_foreign(
         &self,
         address: u64,
@@ -91,14 +92,33 @@ impl AddressSpace {
             Some(area) if area.is_foreign() && end <= area.end => area.start,
             _ => return Err(Errno::EINVAL),
         };
-        let area = state.areas.get_mut(&start).ok_or(Errno::EINVAL)?;
+        let area = state.areas.get(&start).ok_or(Errno::EINVAL)?;
+        let (write, old) = (area.prot.contains(Prot::WRITE), area.origin);
         if area.prot.is_empty() {
             return Err(Errno::EACCES);
         }
-        if *area.origin.get_or_insert(origin) != origin {
+        if pages > 0 && old != Some(origin) {
+            let start = if old.is_some() { state.cut_out(address, end)? } else { start };
+            let area = state.areas.get_mut(&start).ok_or(Errno::EINVAL)?;
+            area.origin = Some(origin);
+        }
+        map(&mut state, write)
+    }
+}
+
+impl State {
+    /// Makes a part of a foreign area an area of its own, for frames of others than the rest has. `EINVAL` if any of its pages is
+    /// mapped, which Linux refuses whosever the frames are; `ENOMEM` if there are too many areas.
+    fn cut_out(&mut self, start: u64, end: u64) -> Result<u64> {
+        let mut pages = (start..end).step_by(PAGE_SIZE);
+        if pages.any(|page| self.tables.foreign(page).is_some()) {
             return Err(Errno::EINVAL);
         }
-        let write = area.prot.contains(Prot::WRITE);
-        map(&mut state, write)
+        if self.areas.len() + 2 > MAX_AREAS {
+            return Err(Errno::ENOMEM);
+        }
+        self.split_at(start);
+        self.split_at(end);
+        Ok(start)
     }
 }

@@ -170,7 +170,7 @@ fn requests_that_fit_no_area_are_refused() {
     assert_eq!(request(at + 1, TARGET, &[0], 1), Err(Errno::EINVAL));
     assert_eq!(request(at + KIB4, TARGET, &[0, 1], 2), Err(Errno::EINVAL));
     assert_eq!(request(at, TARGET, &[0], 2), Err(Errno::EINVAL));
-    assert_eq!(request(at, 8, &[0], 1), Err(Errno::EINVAL), "an area has frames of one domain");
+    assert_eq!(request(at, 8, &[0], 1), Err(Errno::EINVAL), "there are another domain's");
     assert_eq!(request(u64::MAX - 4095, TARGET, &[0], 1), Err(Errno::EINVAL));
     assert_eq!(request(at, TARGET, &[], 0), Ok(()));
     assert_eq!(space.map_grants(at, &[(8, 1)], &mut [0]), Err(Errno::EINVAL));
@@ -179,6 +179,44 @@ fn requests_that_fit_no_area_are_refused() {
     let private = MapRequest { flags: MAP_PRIVATE, ..area(0, 1, RW, 0) };
     assert_eq!(space.mmap(private), Err(Errno::EINVAL));
     assert_eq!(space.mmap(area(0, 1, RW | Prot::EXEC, 0)), Err(Errno::EACCES));
+}
+
+#[test]
+fn a_mapping_has_frames_of_several_domains_side_by_side() {
+    leaves_no_page(|| {
+        let space = space();
+        let others = [(TARGET, 10), (8, 20), (9, 30)];
+        let frames = others.map(|(domain, first)| add_target(&space, domain, 6, first));
+        let granted = Frame::zeroed().unwrap();
+        granted.write(0, &[40]);
+        space.with_tables(|tables| tables.others().add_grant(3, 5, granted.clone()));
+        let at = space.mmap(area(0, 6, RW, 0)).unwrap();
+        let map = |page, domain, count: u64| {
+            let (wanted, mut errors): (Vec<u64>, _) = ((0..count).collect(), alloc::vec![-1; count as usize]);
+            space.map_foreign(at + page * KIB4, domain, Frames::Guest(&wanted), &mut errors).map(|()| errors)
+        };
+        assert_eq!(map(1, TARGET, 1), Ok(alloc::vec![0]));
+        assert_eq!(map(2, 8, 2), Ok(alloc::vec![0, 0]));
+        assert_eq!(map(0, 9, 1), Ok(alloc::vec![0]));
+        assert_eq!(map(5, TARGET, 1), Ok(alloc::vec![0]));
+        let mut status = [1];
+        assert_eq!(space.map_grants(at + 4 * KIB4, &[(3, 5)], &mut status), Ok(()));
+        // Not where another's are, nor beyond a part.
+        assert_eq!((map(1, 9, 1), map(2, 9, 2)), (Err(Errno::EINVAL), Err(Errno::EINVAL)));
+        assert_eq!(map(1, TARGET, 2), Err(Errno::EINVAL));
+        assert_eq!((map(1, TARGET, 0), map(2, 9, 0)), (Ok(alloc::vec![]), Ok(alloc::vec![])));
+        let first = |page| space.read_array(at + page * KIB4).map(|[byte]: [u8; 1]| byte);
+        let seen: Vec<u8> = (0..6).map(|page| first(page).unwrap()).collect();
+        assert_eq!(seen, [30, 10, 20, 21, 40, 10]);
+        let mut all = alloc::vec![0; 6 * 4096];
+        space.read_bytes(at, &mut all).unwrap();
+        assert_eq!((all[0], all[4096], all[3 * 4096], all[5 * 4096]), (30, 10, 21, 10));
+        accounting::check(&space);
+        space.munmap(at, 6 * KIB4).unwrap();
+        assert_eq!(mapped(&space), 0);
+        drop(space);
+        assert!(frames.iter().flatten().chain([&granted]).all(Frame::is_unique));
+    });
 }
 
 #[test]
