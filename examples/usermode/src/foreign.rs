@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use minios::Xen;
 use minios::foreign::{self, Domain, Rights, Window};
 use minios::hypercall::{self, Errno};
+use minios::memory::Mfn;
 use minios::memory::paging::MapError;
 use minios::user::{Counting, Exit, Fork, Grant, table_pages};
 use xen::{Access, DomId, GrantRef, Grants};
@@ -179,6 +180,10 @@ fn window() -> Outcome {
     };
     for (first, count) in [(0, 1), (3, Window::PAGES - 3), (1, 2)] {
         let shown: Vec<_> = (first..first + count).filter_map(|page| process_frame(&writer, page)).collect();
+        let mut run = vec![Mfn(0); count + 1];
+        let found = writer.tables.foreign_run(AT + first as u64 * 0x1000, &mut run).map(|(_, found)| found);
+        let expected = (count + 1).min(Window::PAGES - first);
+        check!(found == Some(expected) && run[..count] == shown, "a run of {found:?} frames at {first}");
         let done = window.show(domain, &shown, Rights::Write).map_err(text)?;
         check!(done == count, "{done} of {count} are shown");
         for page in 0..count {
@@ -195,13 +200,13 @@ fn window() -> Outcome {
         }
     }
     let frame = process_frame(&writer, 0).ok_or("no frame")?;
-    let refused = window.show(domain, &[frame, minios::memory::Mfn(1 << 38)], Rights::Read);
+    let refused = window.show(domain, &[frame, Mfn(1 << 38)], Rights::Read);
     check!(refused == Ok(1), "a frame that is not there: {refused:?}");
     check!(window.show(0, &[frame], Rights::Read).is_err(), "a frame is shown as our own");
     window.close().map_err(text)
 }
 
-fn process_frame(process: &Process, page: usize) -> Option<minios::memory::Mfn> {
+fn process_frame(process: &Process, page: usize) -> Option<Mfn> {
     process.tables.foreign(AT + page as u64 * 0x1000).map(|leaf| leaf.frame)
 }
 
@@ -316,6 +321,8 @@ fn grants() -> Outcome {
         check!(process.tables.entry(AT).is_none(), "a grant is taken for a page of ours");
         let leaf = process.tables.foreign(AT).ok_or("it is not found")?;
         check!(leaf.grant == Some(wanted[0]), "{leaf:?}");
+        let run = process.tables.foreign_run(AT, &mut [Mfn(0); 4]);
+        check!(run == Some((leaf, 1)), "a grant does not stand alone: {run:?}");
         let mut window = Window::new().map_err(text)?;
         for (page, value) in [(0, 5), (last_page(), GRANTS as u64 + 4), (0, 5)] {
             window.show_grant(wanted[page], Rights::Read).map_err(text)?;

@@ -10,7 +10,7 @@ use crate::area::Origin;
 use crate::fault::{Effort, Missing};
 use crate::space::{PAGE, State};
 use crate::span::Span;
-use crate::{Access, AddressSpace, FaultOutcome, Frame, PAGE_SIZE, PageTables, USER_END};
+use crate::{Access, AddressSpace, Entry, FaultOutcome, Frame, Mapped, PAGE_SIZE, PageTables, USER_END};
 
 /// Pages that were found lately.
 #[derive(Default)]
@@ -61,18 +61,19 @@ impl State {
         if cached.page == page && page != 0 && (access == Access::Read || cached.is_writable) {
             return Ok(Found::Page(cached.number));
         }
-        let mut entry = self.tables.entry(page);
-        if entry.is_none_or(|entry| access == Access::Write && !entry.rights.write) {
+        let mut mapped = self.tables.look(page);
+        let rights = match mapped {
+            Some(Mapped::Own(Entry { rights, .. }) | Mapped::Foreign(rights)) => Some(rights),
+            None => None,
+        };
+        if rights.is_none_or(|rights| access == Access::Write && !rights.write) {
             self.fault(address, access, effort, None, ahead)?;
-            entry = self.tables.entry(page);
+            mapped = self.tables.look(page);
         }
-        let Some(entry) = entry else {
-            let is_foreign = self.tables.foreign(page).is_some();
-            return if is_foreign {
-                Ok(Found::Foreign)
-            } else {
-                Err(Missing::Refused(FaultOutcome::OutOfMemory))
-            };
+        let entry = match mapped {
+            Some(Mapped::Own(entry)) => entry,
+            Some(Mapped::Foreign(_)) => return Ok(Found::Foreign),
+            None => return Err(Missing::Refused(FaultOutcome::OutOfMemory)),
         };
         let found = Translation { page, number: entry.number, is_writable: entry.rights.write };
         self.translations.slot(page).set(found);

@@ -2,12 +2,13 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::ops::Range;
 use core::ptr::NonNull;
 
 use linux_base::{Errno, Result};
 
-use crate::{Broken, Entry, Frame, Frames, PAGE_SIZE, PageTables, Rights};
+use crate::{Broken, Entry, Frame, Frames, Mapped, PAGE_SIZE, PageTables, Rights};
 
 mod foreign;
 
@@ -20,6 +21,7 @@ pub struct FakeTables {
     entries: BTreeMap<u64, (usize, Rights)>,
     collected: Vec<(u64, Change)>,
     commits: usize,
+    looks: Cell<usize>,
     /// Changes that are made before one is refused.
     accepted: usize,
     broken: Option<Broken>,
@@ -35,6 +37,11 @@ impl FakeTables {
     /// How often something was changed: each would be a hypercall.
     pub fn commits(&self) -> usize {
         self.commits
+    }
+
+    /// How often a page was looked up: each would be a walk.
+    pub fn looks(&self) -> usize {
+        self.looks.get()
     }
 
     /// Makes the tables break by the change after so many.
@@ -122,6 +129,7 @@ impl PageTables for FakeTables {
             entries: BTreeMap::new(),
             collected: Vec::new(),
             commits: 0,
+            looks: Cell::new(0),
             accepted: usize::MAX,
             broken: None,
             foreign: FakeForeign::default(),
@@ -132,9 +140,13 @@ impl PageTables for FakeTables {
         self.broken
     }
 
-    fn entry(&self, address: u64) -> Option<Entry> {
+    fn look(&self, address: u64) -> Option<Mapped> {
         assert!(self.collected.iter().all(|(other, _)| *other != address), "{address:#x} is not committed");
-        self.entries.get(&address).map(|&(number, rights)| entry(number, rights))
+        self.looks.set(self.looks.get() + 1);
+        match self.entries.get(&address) {
+            Some(&(number, rights)) => Some(Mapped::Own(entry(number, rights))),
+            None => self.foreign.rights(address).map(Mapped::Foreign),
+        }
     }
 
     fn set(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()> {
@@ -215,10 +227,6 @@ impl PageTables for FakeTables {
         self.commits += 1;
         self.foreign.map_grants(address, grants, write, status);
         Ok(())
-    }
-
-    fn foreign(&self, address: u64) -> Option<Rights> {
-        self.foreign.rights(address)
     }
 
     fn show(

@@ -9,10 +9,10 @@ use alloc::vec::Vec;
 use linux_base::{Errno, Result};
 use minios::memory::Pfn;
 use minios::memory::paging::MapError;
-use minios::user::{Context, Counting, Exit, Fork, Grant, Leaf, Prot, UserTables};
+use minios::user::{self, Context, Counting, Exit, Fork, Grant, Leaf, Prot, UserTables};
 
 use crate::view::VIEW;
-use crate::{AddressSpace, Broken, Entry, Frame, Frames, PageTables, Rights, USER_END};
+use crate::{AddressSpace, Broken, Entry, Frame, Frames, Mapped, PageTables, Rights, USER_END};
 
 /// Page tables that Xen knows.
 pub struct GuestTables {
@@ -97,8 +97,11 @@ impl PageTables for GuestTables {
         self.broken
     }
 
-    fn entry(&self, address: u64) -> Option<Entry> {
-        self.tables.entry(address).map(entry)
+    fn look(&self, address: u64) -> Option<Mapped> {
+        Some(match self.tables.look(address)? {
+            user::Mapped::Own(leaf) => Mapped::Own(entry(leaf)),
+            user::Mapped::Foreign(leaf) => Mapped::Foreign(Rights { write: leaf.write, execute: false }),
+        })
     }
 
     fn set(&mut self, address: u64, frame: Frame, rights: Rights) -> Result<()> {
@@ -175,10 +178,6 @@ impl PageTables for GuestTables {
         list.extend(grants.iter().map(|&(domain, gref)| Grant { domain, gref }));
         let done = self.tables.map_grants(address, &list, write, status);
         self.check_room(done)
-    }
-
-    fn foreign(&self, address: u64) -> Option<Rights> {
-        self.tables.foreign(address).map(|leaf| Rights { write: leaf.write, execute: false })
     }
 
     fn show(

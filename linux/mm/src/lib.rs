@@ -65,7 +65,7 @@ pub use report::{AreaInfo, Totals};
 pub use room::{Reclaimer, ensure_room, ensure_room_for_file, is_scarce, set_reclaimer};
 pub use shared::SharedMemory;
 pub use space::{AddressSpace, Layout, Limits, Randomize, USER_END, overcommit_always};
-pub use tables::{Broken, Entry, Frames, PageTables, Rights};
+pub use tables::{Broken, Entry, Frames, Mapped, PageTables, Rights};
 
 #[cfg(test)]
 mod tests;

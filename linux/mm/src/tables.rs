@@ -45,6 +45,15 @@ pub struct Entry {
     pub dirty: bool,
 }
 
+/// What is mapped at an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mapped {
+    /// A page of ours.
+    Own(Entry),
+    /// A frame of another domain, and what it allows.
+    Foreign(Rights),
+}
+
 /// Frames of another domain, by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Frames<'a> {
@@ -78,8 +87,16 @@ pub trait PageTables: Sized + Send {
     /// Empty tables; `ENOMEM`.
     fn new() -> Result<Self>;
 
-    /// The entry that maps a page.
-    fn entry(&self, address: u64) -> Option<Entry>;
+    /// What is mapped at a page: one walk.
+    fn look(&self, address: u64) -> Option<Mapped>;
+
+    /// The entry that maps a page of ours.
+    fn entry(&self, address: u64) -> Option<Entry> {
+        match self.look(address)? {
+            Mapped::Own(entry) => Some(entry),
+            Mapped::Foreign(_) => None,
+        }
+    }
 
     /// Why they are of no use any more, if so.
     fn broken(&self) -> Option<Broken>;
@@ -124,7 +141,12 @@ pub trait PageTables: Sized + Send {
     ) -> Result<()>;
 
     /// Whether a frame of another domain is mapped, and may be written.
-    fn foreign(&self, address: u64) -> Option<Rights>;
+    fn foreign(&self, address: u64) -> Option<Rights> {
+        match self.look(address)? {
+            Mapped::Own(_) => None,
+            Mapped::Foreign(rights) => Some(rights),
+        }
+    }
 
     /// Has the kernel see up to `pages` frames of other domains that are mapped one behind another from `address` on: `run` gets
     /// where, and how many. `EFAULT` if it cannot see the first. `domain` is whose they are, unless they came by grants.

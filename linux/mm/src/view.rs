@@ -62,22 +62,15 @@ impl View {
             Some(window) => window,
             none => none.insert(Window::new().map_err(|_| Errno::ENOMEM)?),
         };
-        let first = tables.foreign(address).ok_or(Errno::EFAULT)?;
+        let mut frames = [Mfn(0); Window::PAGES];
+        let room = frames.get_mut(..pages.min(Window::PAGES)).unwrap_or_default();
+        let (first, count) = tables.foreign_run(address, room).ok_or(Errno::EFAULT)?;
         let rights = if first.write { foreign::Rights::Write } else { foreign::Rights::Read };
         (self.owner, self.pages) = (0, 0);
         if let Some(grant) = first.grant {
             window.show_grant(grant, rights).map_err(|_| Errno::EFAULT)?;
             (self.owner, self.start, self.pages) = (owner, address, 1);
             return Ok(());
-        }
-        let mut frames = [Mfn(0); Window::PAGES];
-        let mut count = 0;
-        for (slot, at) in frames.iter_mut().take(pages).zip((address..).step_by(PAGE as usize)) {
-            match tables.foreign(at) {
-                Some(leaf) if leaf.write == first.write && leaf.grant.is_none() => *slot = leaf.frame,
-                _ => break,
-            }
-            count += 1;
         }
         let shown = window.show(domain, frames.get(..count).unwrap_or_default(), rights);
         match shown {

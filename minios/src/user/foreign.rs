@@ -13,7 +13,7 @@ use xen_sys::grant_table::{
 };
 use xen_sys::xen::{DOMID_FIRST_RESERVED, MMU_NORMAL_PT_UPDATE, MMU_PT_UPDATE_NO_TRANSLATE, MmuUpdate};
 
-use super::tables::{USER_END, UserTables};
+use super::tables::{Mapped, USER_END, UserTables};
 use super::walk;
 use crate::hypercall::{self, Errno};
 use crate::memory::address::{Entry, Mfn, Pfn};
@@ -74,12 +74,39 @@ pub(super) struct MappedGrant {
 impl UserTables {
     /// The foreign frame that is mapped at an address.
     pub fn foreign(&self, address: u64) -> Option<ForeignLeaf> {
-        let (slot, _) = self.find(address)?;
-        // SAFETY: an entry of one of these tables.
-        let entry =
-            Some(unsafe { walk::read(slot) }).filter(|entry| entry.is_present() && entry.is_foreign())?;
+        match self.look(address)? {
+            Mapped::Own(_) => None,
+            Mapped::Foreign(leaf) => Some(leaf),
+        }
+    }
+
+    pub(super) fn foreign_leaf(&self, address: u64, entry: Entry) -> ForeignLeaf {
         let grant = self.grants.get(&(address & !0xfff)).map(|mapped| mapped.grant);
-        Some(ForeignLeaf { frame: entry.mfn(), write: entry.is_writable(), grant })
+        ForeignLeaf { frame: entry.mfn(), write: entry.is_writable(), grant }
+    }
+
+    /// The foreign frame that is mapped at a page, and how many that came by number with the same rights follow each other from
+    /// there: their frames, as many as there is room for. A grant stands alone. The tables are walked once.
+    pub fn foreign_run(&self, page: u64, frames: &mut [Mfn]) -> Option<(ForeignLeaf, usize)> {
+        let mut first: Option<ForeignLeaf> = None;
+        let mut next = page;
+        let mut frames = frames.iter_mut();
+        let end = page.saturating_add(frames.len() as u64 * 0x1000).min(USER_END);
+        // An error is the end of the run.
+        let _ = self.root().leaves(&(page..end), &mut |address, _, entry| {
+            let leaf = self.foreign_leaf(address, entry);
+            let goes_on = first.is_none_or(|first| {
+                first.write == leaf.write && first.grant.is_none() && leaf.grant.is_none()
+            });
+            if address != next || !entry.is_foreign() || !goes_on {
+                return Err(());
+            }
+            *frames.next().ok_or(())? = leaf.frame;
+            first.get_or_insert(leaf);
+            next += 0x1000;
+            Ok(())
+        });
+        first.map(|first| (first, ((next - page) / 0x1000) as usize))
     }
 
     /// Maps frames of another domain, one page after another, where nothing is mapped; it takes effect at once. `errors` gets what

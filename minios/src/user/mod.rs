@@ -31,7 +31,7 @@ pub use context::{Context, Exit};
 pub use entry::Registers;
 pub use foreign::{Counting, ForeignLeaf, Grant};
 pub use fpu::{FpuError, components as fpu_components, len as fpu_len};
-pub use tables::{Fork, Leaf, Prot, USER_END, UserTables, table_pages};
+pub use tables::{Fork, Leaf, Mapped, Prot, USER_END, UserTables, table_pages};
 pub(crate) use timer::note_event;
 pub use timer::preempt;
 

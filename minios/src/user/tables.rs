@@ -10,7 +10,7 @@ use core::ops::Range;
 use xen_sys::xen::{MMUEXT_NEW_USER_BASEPTR, MMUEXT_PIN_L4_TABLE, MMUEXT_UNPIN_TABLE};
 
 use super::cut::Cut;
-use super::foreign::MappedGrant;
+use super::foreign::{ForeignLeaf, MappedGrant};
 use super::loaded;
 use super::release::Release;
 pub use super::update::table_pages;
@@ -56,6 +56,15 @@ impl Leaf {
             dirty: entry.is_dirty(),
         }
     }
+}
+
+/// What is mapped at an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mapped {
+    /// A page of our own.
+    Own(Leaf),
+    /// A frame of another domain.
+    Foreign(ForeignLeaf),
 }
 
 /// What becomes of a mapping when a process forks.
@@ -121,7 +130,7 @@ impl UserTables {
         self.in_use.then_some(self.frame)
     }
 
-    fn root(&self) -> Table {
+    pub(super) fn root(&self) -> Table {
         Table { pfn: self.top, level: 4, base: 0 }
     }
 
@@ -129,12 +138,24 @@ impl UserTables {
         self.in_use && loaded::is_loaded(self.frame)
     }
 
-    /// What is mapped at an address; of changes that were not committed only those in new tables are seen.
+    /// The page of our own that is mapped at an address; of changes that were not committed only those in new tables are seen.
     pub fn entry(&self, address: u64) -> Option<Leaf> {
+        match self.look(address)? {
+            Mapped::Own(leaf) => Some(leaf),
+            Mapped::Foreign(_) => None,
+        }
+    }
+
+    /// The same, or the frame of another domain.
+    pub fn look(&self, address: u64) -> Option<Mapped> {
         let (slot, _) = self.find(address)?;
         // SAFETY: an entry of one of these tables.
-        let entry = unsafe { walk::read(slot) };
-        (entry.is_present() && !entry.is_foreign()).then(|| Leaf::of(entry))
+        let entry = Some(unsafe { walk::read(slot) }).filter(|entry| entry.is_present())?;
+        Some(if entry.is_foreign() {
+            Mapped::Foreign(self.foreign_leaf(address, entry))
+        } else {
+            Mapped::Own(Leaf::of(entry))
+        })
     }
 
     /// The last-level entry for an address, and whether its table is plain memory; `None` if there is no table.

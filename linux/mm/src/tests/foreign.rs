@@ -233,6 +233,18 @@ fn many_pages_are_one_hypercall_and_so_are_they_unmapped() {
     accounting::check(&space);
 }
 
+/// Four are shown at once here.
+#[test]
+fn a_copy_looks_each_run_of_pages_up_once() {
+    let (space, _frames, at) = with_mapped(8);
+    let looks = || space.with_tables(|tables| tables.looks());
+    let before = looks();
+    space.read_bytes(at, &mut [0; 8 * 4096]).unwrap();
+    assert_eq!(looks() - before, 2);
+    space.write_bytes(at + 100, &[1; 4096]).unwrap();
+    assert_eq!(looks() - before, 3);
+}
+
 #[test]
 fn they_go_with_the_area_or_with_what_takes_its_place() {
     let (space, frames, at) = with_mapped(6);
