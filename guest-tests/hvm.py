@@ -222,6 +222,22 @@ class Hvm(harness.Domain):
             self.end(name)
 
 
+class Registers:
+    """A program in dom0 that looks whether its vector registers stay what they are while guests run."""
+
+    def __init__(self, seconds):
+        self.program = subprocess.Popen([host_file("hvm/registers"), str(seconds)], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            self.program.kill()
+        said = self.program.communicate()[0]
+        check(kind or re.search(r"^registers: \d+ rounds, 0 changed$", said, re.M), f"dom0's registers do not stay: {said!r}")
+
+
 class Network:
     """A bridge of its own with DHCP and TFTP: what network cards boot from. The script is iPXE's, which the ROMs are."""
 

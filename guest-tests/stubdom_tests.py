@@ -7,14 +7,14 @@ import socket
 import time
 
 from harness import Failure, check, domains, equal, output, run, scratch, wait_until
-from hvm import Hvm, Network, boot_disk, check_patterns, empty_disk, version
+from hvm import Hvm, Network, Registers, boot_disk, check_patterns, empty_disk, version
 from life_tests import resources
 from suite import figure, test
 
 
 @test(timeout=240)
 def a_guest_boots_from_its_disk_writes_and_reads_it_and_powers_off():
-    with Hvm(disk="WMFT") as guest:
+    with Registers(25), Hvm(disk="WMFT") as guest:
         figure("stubdom-create", guest.create_seconds, "s")
         guest.expect(r"^BS: boot sector$")
         guest.expect(r"^BIOS: pattern right on disk 0$")

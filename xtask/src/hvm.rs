@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use debian::host;
 use minios_cli::{cfg, pack};
-use testbed::{XenVersion, peer};
+use testbed::{Builder, XenVersion, peer};
 
 use crate::images::{self, DOM0_DIR};
 use crate::stamp::Inputs;
-use crate::{packed, setup, workspace};
+use crate::{dom0, packed, setup, workspace};
 
 const SOURCES: &str = "stubdom-tests";
 /// The programs, by their source's name, and the files that they become.
 const PROGRAMS: [(&str, &str); 2] = [("boot.s", "boot.img"), ("pxe.s", "nbp.0")];
+/// A program for dom0: whether its registers stay while an HVM guest runs.
+const REGISTERS: &str = "registers.c";
 /// Room for what the guest writes, behind its program.
 const DISK_BYTES: u64 = 4 << 20;
 /// Where a BIOS loads a boot sector, and a ROM a network program.
@@ -32,6 +34,10 @@ stubdom = 1
 type = "stubdom"
 directory = "root"
 "#;
+/// Enough for dom0, the guest, and the device model's domain of a Linux.
+const MACHINE_MIB: u32 = 2048;
+/// With two of them and other work on the host, QEMU takes milliseconds for each of the guest's many device accesses.
+const CPUS: u32 = 1;
 /// MiB of the Linux stub domain: its kernel alone takes 76.
 const LINUX_MIB: u32 = 192;
 
@@ -42,6 +48,10 @@ pub fn stage(version: XenVersion, kernel: Option<&Path>, with_linux: bool) -> Re
     for (source, product) in PROGRAMS {
         assemble(source, &dir.join("hvm").join(product))?;
     }
+    let registers = workspace::root().join(SOURCES).join(REGISTERS);
+    let source = fs::read(&registers).with_context(|| format!("cannot read {}", registers.display()))?;
+    let program = dir.join("hvm/registers");
+    Inputs::new().add(&source).make(&program, || compile(&registers, &program))?;
     let folder = format!("stubdom-{version}");
     stage_domain(version, kernel, &dir.join(&folder))?;
     let config = configuration()?.replace("\"/host/stubdom/", &format!("\"{DOM0_DIR}/{folder}/"));
@@ -57,6 +67,11 @@ pub fn stage(version: XenVersion, kernel: Option<&Path>, with_linux: bool) -> Re
         write(&dir.join(format!("hvm-linux-{version}.cfg")), &config)?;
     }
     Ok(())
+}
+
+/// The testbed for such guests, with what is staged as `/host`.
+pub fn testbed(version: XenVersion, log_name: &str) -> Builder {
+    dom0::testbed(version, log_name).mem_mib(MACHINE_MIB).cpus(CPUS)
 }
 
 /// GNU's assembler and linker, of Debian's binutils.
@@ -125,11 +140,7 @@ fn stage_hostile(kernel: Option<&Path>, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder.join("root")).with_context(|| format!("cannot create {}", folder.display()))?;
     let inputs = Inputs::new().add(HOSTILE.as_bytes()).add(&program).add(&fs::read(&kernel)?);
     inputs.make(&folder.join("stubdom-rootfs"), || {
-        let mut compiler = host::command("gcc");
-        compiler
-            .args(["-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(folder.join("root/hostile"));
-        host::run(compiler.arg(&source))?;
+        compile(&source, &folder.join("root/hostile"))?;
         let settings = pack::Settings {
             output: Some(folder.to_owned()),
             kernel: Some(kernel),
@@ -139,6 +150,14 @@ fn stage_hostile(kernel: Option<&Path>, folder: &Path) -> Result<()> {
         pack::pack_text(&file, HOSTILE, &settings, pack::Progress::Lines(&setup::progress))?;
         Ok(())
     })
+}
+
+/// A C program that needs nothing where it runs.
+fn compile(source: &Path, product: &Path) -> Result<()> {
+    let mut compiler = host::command("gcc");
+    compiler.args(["-O1", "-static", "-Wall", "-Wextra", "-Werror", "-o"]).arg(product);
+    host::run(compiler.arg(source))?;
+    Ok(())
 }
 
 fn kernel_or_own(kernel: Option<&Path>) -> Result<PathBuf> {

@@ -15,8 +15,6 @@ pub const NAME: &str = "stubdom";
 const PROGRAM: &str = "stubdom.py";
 /// libxl alone takes twenty seconds for such a guest where everything is translated; network boot takes a minute.
 const LIMIT: Duration = Duration::from_secs(600);
-/// Enough for dom0, the guest, and the device model's domain of a Linux.
-const MACHINE_MIB: u32 = 2048;
 
 /// What is run.
 pub struct Settings {
@@ -38,7 +36,7 @@ impl Settings {
         let memory = self.linux.or(self.memory).map(|mib| mib.to_string());
         let mut words = vec![order, config];
         words.extend(memory.as_deref());
-        let testbed = dom0::testbed(self.version, &format!("{order}-{NAME}")).mem_mib(MACHINE_MIB);
+        let testbed = hvm::testbed(self.version, &format!("{order}-{NAME}"));
         Ok((testbed, dom0::command(PROGRAM, &words)))
     }
 }

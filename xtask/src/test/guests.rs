@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use minios_cli::{gates as rules, image};
-use testbed::XenVersion;
 use testbed::smoke::{End, Options};
+use testbed::{Builder, XenVersion};
 
 use super::part::Part;
 use crate::figures::{self, Figure};
-use crate::{cargo, check, conformance, dom0, images, packed, setup, site, workspace};
+use crate::{cargo, check, conformance, dom0, hvm, images, packed, setup, site, workspace};
 
 /// What must hold of every image, and the sizes.
 pub fn gates(part: &mut Part) -> Result<()> {
@@ -120,6 +120,34 @@ pub fn on_4_20(part: &mut Part) -> Result<()> {
     on(part, XenVersion::V4_20, ONCE)
 }
 
+pub fn stubdom_on_4_17(part: &mut Part) -> Result<()> {
+    stubdom(part, XenVersion::V4_17)
+}
+
+pub fn stubdom_on_4_20(part: &mut Part) -> Result<()> {
+    stubdom(part, XenVersion::V4_20)
+}
+
+/// HVM guests with device models in domains of their own: guest-tests/stubdom_tests.py, on a machine of the kind that they want.
+fn stubdom(part: &mut Part, version: XenVersion) -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(30 * 60);
+    hvm::stage(version, None, false)?;
+    stage_tests()?;
+    let script = format!(
+        "quick-hotplug on; exec python3 -B {}/guest-tests/run.py --xen {version} --only stubdom_tests",
+        images::DOM0_DIR
+    );
+    let testbed = hvm::testbed(version, &format!("stubdom-{version}")).timeout(LIMIT);
+    run_tests(part, version, testbed, script)
+}
+
+/// guest-tests/, where dom0 finds it.
+fn stage_tests() -> Result<()> {
+    let target = images::dir().join("guest-tests");
+    _ = fs::remove_dir_all(&target);
+    site::copy_tree(&workspace::root().join("guest-tests"), &target)
+}
+
 /// `guest-tests/run.py` in dom0 but for the tests named in `without`, and every configuration through `xl create -n`.
 fn on(part: &mut Part, version: XenVersion, without: &str) -> Result<()> {
     const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -128,9 +156,7 @@ fn on(part: &mut Part, version: XenVersion, without: &str) -> Result<()> {
     packed::stage_initramfs("nginx", None)?;
     site::stage_big(&images::dir())?;
     dom0::stage()?;
-    let target = images::dir().join("guest-tests");
-    _ = fs::remove_dir_all(&target);
-    site::copy_tree(&workspace::root().join("guest-tests"), &target)?;
+    stage_tests()?;
     let script = format!(
         "for cfg in {0}/*.cfg; do \
            if xl create -n $cfg >/tmp/out 2>&1; then echo \"test xl create -n ${{cfg##*/}} ... ok\"; \
@@ -139,6 +165,11 @@ fn on(part: &mut Part, version: XenVersion, without: &str) -> Result<()> {
         images::DOM0_DIR
     );
     let testbed = dom0::testbed(version, &format!("guests-{version}")).timeout(LIMIT);
+    run_tests(part, version, testbed, script)
+}
+
+/// Runs `guest-tests/run.py` as the script says, and holds its figures to their gates.
+fn run_tests(part: &mut Part, version: XenVersion, testbed: Builder, script: String) -> Result<()> {
     let command = ["sh".to_owned(), "-c".into(), script];
     let mut report = dom0::report(
         "guest-tests/run.py ends well",

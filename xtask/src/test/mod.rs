@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test but those of stub domains (docs/stubdom.md), in parts; the last line is the count.
+//! `cargo xtask test`: every test, in parts; the last line is the count.
 
 mod guests;
 mod host;
@@ -43,6 +43,8 @@ const PARTS: &[(&str, When, Work)] = &[
     ("smoke", When::Always, guests::smoke),
     ("guests on Xen 4.17", When::Always, guests::on_4_17),
     ("guests on Xen 4.20", When::Full, guests::on_4_20),
+    ("stub domain on Xen 4.17", When::Always, guests::stubdom_on_4_17),
+    ("stub domain on Xen 4.20", When::Full, guests::stubdom_on_4_20),
     ("conformance", When::Always, guests::conformance),
     ("run httpd", When::Always, guests::run_httpd),
     ("miri", When::Full, miri::miri),
