@@ -4,6 +4,8 @@
 #   M  the same by bus-master DMA, scattered over pages           r  read 1 MiB by DMA    w  write 1 MiB by DMA
 #   F  have the disk flush its cache
 #   z  read 64 KiB with the BIOS (by ports)                       c  the start of the first block of the CD-ROM
+#   i  read 8 MiB by DMA, each further on, and say < before it and > behind it    o  write them, and have the disk flush its cache
+#   b  read 256 KiB with the BIOS, between the same marks         N  nothing at all with no timer, until a byte comes
 #   T  ten interrupts of the timer                                L  a line each half second until a byte comes
 #   e  a line comes back as it was typed                          D  nothing at all, until a byte comes
 #   P  power off by ACPI                                          H  halt for ever with interrupts off
@@ -64,6 +66,14 @@ table:
     .word cdrom
     .byte 'F'
     .word flush
+    .byte 'i'
+    .word dma_read_on
+    .byte 'o'
+    .word dma_write_on
+    .byte 'b'
+    .word bios_read_on
+    .byte 'N'
+    .word still
     .byte 'T'
     .word timer
     .byte 'L'
@@ -151,3 +161,27 @@ idle:
     call say
     jmp get
 idle_text: .asciz "IDLE\r\n"
+
+# The serial port's interrupt is all that wakes the CPU.
+still:
+    mov si, offset still_text
+    call say
+    cli
+    in al, 0x21
+    push ax
+    mov al, 0xef
+    out 0x21, al
+    mov dx, COM1 + 1
+    mov al, 1
+    out dx, al
+1:  sti
+    hlt
+    call poll
+    jc 1b
+    mov dx, COM1 + 1
+    xor al, al
+    out dx, al
+    pop ax
+    out 0x21, al
+    ret
+still_text: .asciz "STILL\r\n"

@@ -197,6 +197,14 @@ dma_same:
 
 # FLUSH CACHE of disk 0 or 1: what was written is in dom0's file then.
 flush:
+    call flush_cache
+    jc disk_failed
+    mov si, offset flush_text
+    jmp tell_disk
+flush_text: .asciz "FLUSH: done on disk "
+
+# Carry where it fails; AH is the drive's status then.
+flush_cache:
     mov dx, PRIMARY + 6
     mov al, [unit]
     shl al, 4
@@ -208,13 +216,11 @@ flush:
 1:  in al, dx
     test al, 0x80
     jnz 1b
+    mov ah, al
     test al, 0x21
-    jnz 2f
-    mov si, offset flush_text
-    jmp tell_disk
-2:  mov ah, al
-    jmp disk_failed
-flush_text: .asciz "FLUSH: done on disk "
+    jz 2f
+    stc
+2:  ret
 
 dma_pattern:
     call dma_init
@@ -289,3 +295,59 @@ dma_many:
 since: .word 0
 dma_read_text: .asciz "DMA: read 1 MiB, ticks "
 dma_write_text: .asciz "DMA: wrote 1 MiB, ticks "
+
+# 8 MiB from where the last of these ended, between two marks: whoever reads the serial line takes the time.
+dma_read_on:
+    mov cl, READ
+    mov edi, TARGET
+    jmp dma_on
+dma_write_on:
+    mov cl, WRITE
+    mov edi, SOURCE
+dma_on:
+    push cx
+    call dma_init
+    pop cx
+    jc no_controller
+    mov al, '<'
+    call put
+    mov ebx, [position]
+    mov bp, 128
+1:  push cx
+    call dma
+    pop cx
+    jc dma_failed
+    add ebx, 128
+    dec bp
+    jnz 1b
+    mov [position], ebx
+    cmp cl, WRITE
+    jne marked
+    call flush_cache
+    jc disk_failed
+marked:
+    mov al, '>'
+    call put
+    jmp newline
+
+# 256 KiB by the BIOS.
+bios_read_on:
+    mov al, '<'
+    call put
+    mov cx, 8
+1:  push cx
+    mov eax, [position]
+    mov [request + 8], eax
+    mov word ptr [request + 2], COUNT
+    mov word ptr [request + 4], 0
+    mov word ptr [request + 6], IN
+    add dword ptr [position], COUNT
+    call chosen
+    mov ah, 0x42
+    call int13
+    pop cx
+    jc disk_failed
+    loop 1b
+    jmp marked
+
+position: .long 2048

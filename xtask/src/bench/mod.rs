@@ -11,6 +11,7 @@ mod net;
 mod record;
 mod router;
 mod samples;
+mod stubdom;
 mod table;
 
 use std::fs;
@@ -29,7 +30,7 @@ use samples::Samples;
 /// Exits with 0 when both could be measured, whatever the figures.
 #[derive(clap::Args)]
 pub struct Args {
-    /// What to measure: net, the network; blk, disks; boot, how soon guests are there; memory, how little they need; router, beside Linux that forwards; httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our
+    /// What to measure: net, the network; blk, disks; boot, how soon guests are there; memory, how little they need; router, beside Linux that forwards; stubdom, the device model of an HVM guest; httpd, beside Debian's nginx in a Linux PV guest; or linux, Debian's programs under our
     /// kernel beside the same root disk under Linux
     name: String,
     /// Xen's version: 4.17 or 4.20
@@ -38,7 +39,7 @@ pub struct Args {
     /// How often each of the two has its turn; the median is shown
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Seconds of each load; 3 for net, 2 for blk and 8 for others where it is not said
+    /// Seconds of each load; 3 for net, 2 for blk, 10 (of idleness) for stubdom and 8 for others where it is not said
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: Option<u32>,
     /// Only ours, not Linux
@@ -63,6 +64,7 @@ impl Args {
         self.seconds.unwrap_or(match &*self.name {
             "net" | "router" => 3,
             "blk" => 2,
+            "stubdom" => 10,
             _ => 8,
         })
     }
@@ -89,8 +91,11 @@ pub fn run(args: Args) -> Result<u8> {
         "boot" => boot::run(&args),
         "memory" => memory::run(&args),
         "router" => router::run(&args),
+        "stubdom" => stubdom::run(&args),
         name => {
-            bail!("`{name}` has no measurement: there are net, blk, boot, memory, router, httpd and linux")
+            bail!(
+                "`{name}` has no measurement: there are net, blk, boot, memory, router, stubdom, httpd and linux"
+            )
         }
     }
 }
@@ -106,6 +111,7 @@ fn circumstances(args: &Args, commit: &str, load_before: &str) -> String {
     let rounds = match &*args.name {
         "memory" => "one round".to_owned(),
         "boot" => format!("medians of {} rounds, of many guests one", args.rounds),
+        "stubdom" => format!("medians of {} rounds, of network and memory one", args.rounds),
         _ => format!("medians of {} rounds of {} s a load", args.rounds, args.seconds()),
     };
     let load = load();
