@@ -98,22 +98,23 @@ impl<P: Platform, M: SharedMemory> Server<P, M> {
                 self.offer()?;
                 continue;
             };
-            match self.client_byte() {
-                wire::NOT_YET => {}
+            let has_gone = match self.client_byte() {
+                wire::NOT_YET => false,
                 // It came and went, and may have left something behind.
                 0 => {
                     self.end();
-                    continue;
+                    self.offer()?;
+                    true
                 }
                 _ => {
                     self.withdraw()?;
                     self.state.set(State::Connected);
                     return Ok(true);
                 }
-            }
-            // A peer that only rings does not hold us beyond the deadline.
+            };
+            // A peer that only rings, or comes and goes, does not hold us beyond the deadline.
             let is_over = deadline_ns.is_some_and(|deadline| deadline <= self.platform.now_ns());
-            if is_over || self.platform.wait(&[point], deadline_ns) == Wake::TimedOut {
+            if is_over || !has_gone && self.platform.wait(&[point], deadline_ns) == Wake::TimedOut {
                 return Ok(false);
             }
         }

@@ -1,4 +1,5 @@
-use xen::Wake;
+use xen::fake::Progress;
+use xen::{Clock, Wake};
 use xenstore::{Permission, Rights};
 
 use super::*;
@@ -66,6 +67,28 @@ fn a_client_that_came_and_went_unseen_leaves_nothing_to_the_next() {
     let client = stage.pair(&server);
     client.write(b"hello").expect("room");
     assert_eq!(read_all(|into| server.read(into)), (b"hello".to_vec(), Ok(())));
+}
+
+#[test]
+fn clients_that_only_come_and_go_do_not_hold_a_server_beyond_its_deadline() {
+    const SECOND: u64 = 1_000_000_000;
+    let stage = Stage::new();
+    let server = stage.serve(Sizes::default());
+    let (mut taken, mut visits) = (None, 0);
+    let xenstored = stage.xenstored.clone();
+    stage.world.add_peer(move |xen| {
+        let offer = offer_of(&xenstored).filter(|offer| taken.as_ref() != Some(offer));
+        let Some(offer) = offer else { return Progress::None };
+        taken = Some(offer.clone());
+        visits += 1;
+        assert!(visits < 20, "the server waits for ever");
+        xen.advance_ns(SECOND);
+        drop(Client::connect(&xen.peer(DomId::DOM0), xenstore::fake::GUEST, offer));
+        Progress::Made
+    });
+    assert_eq!(server.accept(Some(stage.world.now_ns() + 5 * SECOND)), Ok(false));
+    // There is a place for the next one, who stays.
+    assert!(stage.offer().is_some());
 }
 
 #[test]

@@ -39,15 +39,11 @@ impl Stage {
     }
 
     pub fn node(&self, key: &str) -> Option<String> {
-        self.xenstored.get(&format!("/local/domain/5/{PATH}/{key}"))
+        node_of(&self.xenstored, key)
     }
 
     pub fn offer(&self) -> Option<Offer> {
-        let number = |key| self.node(key)?.parse().ok();
-        Some(Offer {
-            ring_ref: GrantRef::new(number("ring-ref")?),
-            event_channel: Port::new(number("event-channel")?),
-        })
+        offer_of(&self.xenstored)
     }
 
     pub fn connect(&self) -> Result<FakeClient, Error> {
@@ -61,6 +57,18 @@ impl Stage {
         assert_eq!(server.accept(Some(0)), Ok(true));
         client
     }
+}
+
+fn node_of(xenstored: &FakeXenstored, key: &str) -> Option<String> {
+    xenstored.get(&format!("/local/domain/5/{PATH}/{key}"))
+}
+
+pub fn offer_of(xenstored: &FakeXenstored) -> Option<Offer> {
+    let number = |key| node_of(xenstored, key)?.parse().ok();
+    Some(Offer {
+        ring_ref: GrantRef::new(number("ring-ref")?),
+        event_channel: Port::new(number("event-channel")?),
+    })
 }
 
 /// All that can be read now, and how it ended.
