@@ -137,11 +137,13 @@ impl Gntalloc {
     /// Pages of a mapping stay until it goes.
     fn dealloc(&self, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
         let request = Fields::<16>::read(memory, argument)?;
-        let gone: Vec<_> = {
+        let mut gone = Vec::new();
+        {
             let mut state = self.state.lock();
-            let mut found = find(&state, request.u64(0), request.u32(8).into()).ok_or(Errno::EINVAL)?;
-            found.by_ref().filter_map(|number| state.pages.remove(&number)).collect()
-        };
+            let numbers = find(&state, request.u64(0), request.u32(8).into()).ok_or(Errno::EINVAL)?;
+            gone.try_reserve_exact((numbers.end - numbers.start) as usize)?;
+            gone.extend(numbers.filter_map(|number| state.pages.remove(&number)));
+        }
         drop(gone);
         Ok(0)
     }
@@ -163,7 +165,9 @@ impl Gntalloc {
         let state = self.state.lock();
         let numbers = find(&state, offset, len.div_ceil(PAGE)).ok_or(Errno::ENOENT)?;
         let first = numbers.start;
-        let pages = state.pages.range(numbers).map(|(_, page)| page.clone()).collect();
+        let mut pages = Vec::new();
+        pages.try_reserve_exact((numbers.end - numbers.start) as usize)?;
+        pages.extend(state.pages.range(numbers).map(|(_, page)| page.clone()));
         Ok(Arc::new(GrantedPages { pages, first, inode: self.inode }))
     }
 }

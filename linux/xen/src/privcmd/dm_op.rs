@@ -36,8 +36,9 @@ impl Privcmd {
         if count > MAX_BUFFERS {
             return Err(Errno::E2BIG);
         }
-        let (mut places, mut contents) = (Vec::new(), Vec::new());
+        let (mut places, mut before, mut contents) = (Vec::new(), Vec::new(), Vec::new());
         places.try_reserve_exact(count as usize)?;
+        before.try_reserve_exact(count as usize)?;
         contents.try_reserve_exact(count as usize)?;
         for index in 0..count as usize {
             let place = Fields::<16>::read(memory, element(buffers, index, 16)?)?;
@@ -47,10 +48,12 @@ impl Privcmd {
             }
             let mut bytes: Vec<u8> = request::buffer(len as usize)?;
             memory.read(address, &mut bytes)?;
+            let mut copy: Vec<u8> = request::buffer(len as usize)?;
+            copy.copy_from_slice(&bytes);
             places.push(address);
+            before.push(copy);
             contents.push(bytes);
         }
-        let before = contents.clone();
         let result = self.host().dm_op(domain, &mut contents);
         // What failed may have filled something in as well.
         for ((address, old), new) in places.iter().zip(&before).zip(&contents) {
