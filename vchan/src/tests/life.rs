@@ -79,7 +79,7 @@ fn clients_that_only_come_and_go_do_not_hold_a_server_beyond_its_deadline() {
     stage.world.add_peer(move |xen| {
         let offer = offer_of(&xenstored).filter(|offer| taken.as_ref() != Some(offer));
         let Some(offer) = offer else { return Progress::None };
-        taken = Some(offer.clone());
+        taken = Some(offer);
         visits += 1;
         assert!(visits < 20, "the server waits for ever");
         xen.advance_ns(SECOND);
