@@ -106,7 +106,7 @@ pub fn text(value: &Scalar) -> String {
 }
 
 const KNOWN: [&str; 6] = ["loglevel", "ip", "gateway", "dns", "hostname", "mount"];
-const KNOWN_PACKED: [&str; 7] = ["loglevel", "ip", "gateway", "dns", "hostname", "strace", "stubdom"];
+const KNOWN_PACKED: [&str; 8] = ["loglevel", "ip", "gateway", "dns", "hostname", "strace", "stubdom", "xen"];
 /// What a packed guest's other keys become.
 const OF_PACKED: [&str; 8] = ["root", "overlay", "env", "user", "cwd", "tmpfs", "mount", "options"];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

@@ -22,7 +22,7 @@ pub const INIT: u32 = 1;
 
 /// The options of this image, beside those that the runtime knows.
 pub const OPTIONS: &[&str] =
-    &["root", "overlay", "env", "user", "cwd", "tmpfs", "strace", "options", "stubdom", "taps"];
+    &["root", "overlay", "env", "user", "cwd", "tmpfs", "strace", "options", "stubdom", "taps", "xen"];
 
 /// The main thread.
 pub fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! `/dev/xen`, in a stub domain: what its devices need of Xen and of the program that calls.
+//! `/dev/xen`, for who asks for it (`xen=1`) and in a stub domain: what its devices need of Xen and of the program that calls.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -14,7 +14,7 @@ use linux_xen::{Device, Devices, GrantedPage, Host, PortListener, Session};
 use minios::Xen;
 use minios::events::{self, AfterEvent};
 use minios::foreign::{self, Domain};
-use minios::grants::MappedGrant;
+use minios::grants::{self, MappedGrant};
 use minios::hypercall;
 use minios::sync::CpuLocal;
 use minios_std::store;
@@ -33,7 +33,11 @@ const FIRST_MINOR: u32 = 127;
 
 /// Whether this guest runs a device model (`stubdom=1`).
 pub fn is_stub_domain() -> bool {
-    options::get("stubdom").is_some_and(|value| value != "0")
+    is_set("stubdom")
+}
+
+fn is_set(option: &str) -> bool {
+    options::get(option).is_some_and(|value| value != "0" && value != "false")
 }
 
 /// The domain that this one is for: `target`, which the toolstack writes.
@@ -51,12 +55,12 @@ pub fn target() -> Option<u16> {
     })
 }
 
-/// Registers the devices, and says what their nodes are: none but in a stub domain.
+/// Registers the devices, and says what their nodes are: none where nobody asks for them, or in a stub domain without a target.
 pub fn register(registry: &DeviceRegistry) -> Vec<DeviceNode<'static>> {
-    if !is_stub_domain() {
+    let target = if is_stub_domain() { target() } else { None };
+    if target.is_none() && (is_stub_domain() || !is_set("xen")) {
         return Vec::new();
     }
-    let Some(target) = target() else { return Vec::new() };
     let devices = Devices::new(Arc::new(Guest { target, domain: Once::new() }));
     let mut nodes = Vec::new();
     for (device, minor) in Device::ALL.into_iter().zip((0..=FIRST_MINOR).rev()) {
@@ -73,7 +77,7 @@ pub fn register(registry: &DeviceRegistry) -> Vec<DeviceNode<'static>> {
 }
 
 struct Guest {
-    target: u16,
+    target: Option<u16>,
     domain: Once<Domain>,
 }
 
@@ -93,7 +97,7 @@ fn event_errno(error: EventError) -> Errno {
 
 impl Guest {
     fn domain(&self, number: u16) -> Result<Domain> {
-        if number != self.target {
+        if self.target != Some(number) {
             return Err(Errno::EPERM);
         }
         if let Some(domain) = self.domain.get() {
@@ -131,7 +135,7 @@ impl Guest {
 }
 
 impl Host for Guest {
-    fn target(&self) -> u16 {
+    fn target(&self) -> Option<u16> {
         self.target
     }
 
@@ -218,8 +222,8 @@ impl Host for Guest {
     }
 
     fn revoke(&self, gref: u32) -> bool {
-        // SAFETY: it is ended once by who has asked for it.
-        unsafe { Xen.revoke(GrantRef::new(gref)) }.is_ok()
+        // SAFETY: who has asked for it ends it, and not again when it has ended.
+        unsafe { grants::try_revoke(GrantRef::new(gref)) }
     }
 
     fn bind_interdomain(&self, domain: u16, remote: u32, listener: PortListener) -> Result<u32> {

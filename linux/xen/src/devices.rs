@@ -6,10 +6,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use linux_base::stat::Facts;
 use linux_base::{Errno, File, Mutex, Result};
+use linux_mm::Frame;
 use xen_sys::sched::POLL_MAX_PORTS;
 
+use crate::gntalloc::Attic;
 use crate::refuse::refused;
-use crate::{Evtchn, Gntalloc, Gntdev, Host, Privcmd, Xenbus};
+use crate::{DOM0, Evtchn, FIRST_RESERVED, Gntalloc, Gntdev, Host, Privcmd, Xenbus};
 
 /// Event channels that the kernel keeps for itself: its consoles, its connection to XenStore, the channel to libxl, and a disk or a
 /// network interface that comes later.
@@ -57,6 +59,7 @@ pub struct Devices {
     port_count: AtomicUsize,
     /// Pages that are granted to others.
     granted: AtomicUsize,
+    attic: Mutex<Attic>,
 }
 
 impl Devices {
@@ -67,6 +70,7 @@ impl Devices {
             ports: Mutex::new(BTreeMap::new()),
             port_count: AtomicUsize::new(0),
             granted: AtomicUsize::new(0),
+            attic: Mutex::new(Attic::default()),
         })
     }
 
@@ -84,6 +88,21 @@ impl Devices {
 
     pub(crate) fn host(&self) -> &dyn Host {
         &*self.host
+    }
+
+    /// Whether this guest may ask for what a domain grants or offers. A device model may ask its target alone; others ask whom they
+    /// like, as from Linux, and Xen looks whether they were invited.
+    pub(crate) fn may_ask(&self, domain: u16) -> bool {
+        match self.host.target() {
+            Some(target) => domain == target,
+            None => domain < FIRST_RESERVED,
+        }
+    }
+
+    /// Whether this guest may grant or offer something to a domain: also a device model to the control domain, whose libxenvchan
+    /// takes it.
+    pub(crate) fn may_offer(&self, domain: u16) -> bool {
+        domain == DOM0 || self.may_ask(domain)
     }
 
     /// Binds a port for a program. `ENOSPC`, as from Xen, if programs have [`MAX_PORTS`] already.
@@ -111,9 +130,25 @@ impl Devices {
 
     /// Counts pages that are about to be granted. `ENOSPC` if they were more than `limit`.
     pub(crate) fn count_granted(&self, count: usize, limit: usize) -> Result<()> {
+        self.sweep_attic();
         let all = self.granted.load(Ordering::Relaxed).checked_add(count).filter(|all| *all <= limit);
         self.granted.store(all.ok_or(Errno::ENOSPC)?, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Ends a grant, now or as soon as the peer has let go of the page; that is looked at when pages are granted or given up.
+    pub(crate) fn end_grant(&self, gref: u32, frame: Frame) {
+        self.sweep_attic();
+        if self.host.revoke(gref) {
+            self.uncount_granted(1);
+        } else {
+            self.attic.lock().put(gref, frame);
+        }
+    }
+
+    fn sweep_attic(&self) {
+        let ended = self.attic.lock().sweep(self.host());
+        self.uncount_granted(ended);
     }
 
     pub(crate) fn uncount_granted(&self, count: usize) {

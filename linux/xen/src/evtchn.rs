@@ -110,7 +110,7 @@ impl Evtchn {
     fn bind_interdomain(&self, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
         let request = Fields::<8>::read(memory, argument)?;
         let (domain, remote) = (domain(request.u32(0))?, request.u32(4));
-        if domain != self.devices.host().target() {
+        if !self.devices.may_ask(domain) {
             return Err(refused(
                 format_args!("an event channel to port {remote} of domain {domain}"),
                 Errno::EACCES,
@@ -119,10 +119,10 @@ impl Evtchn {
         self.bind(domain, |listener| self.devices.host().bind_interdomain(domain, remote, listener))
     }
 
-    /// One that another domain binds to: the target, or the control domain, whose libxenvchan does so.
+    /// One that another domain binds to.
     fn bind_unbound(&self, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
         let domain = domain(Fields::<4>::read(memory, argument)?.u32(0))?;
-        if domain != self.devices.host().target() && domain != DOM0 {
+        if !self.devices.may_offer(domain) {
             return Err(refused(format_args!("an event channel for domain {domain}"), Errno::EACCES));
         }
         self.bind(domain, |listener| self.devices.host().bind_unbound(domain, listener))

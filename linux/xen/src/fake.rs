@@ -23,6 +23,7 @@ type Granted = BTreeMap<(u16, u32), Vec<u8>>;
 
 #[derive(Default)]
 struct Inner {
+    has_no_target: bool,
     calls: Vec<String>,
     /// What becomes of the next operations.
     outcomes: VecDeque<Result<()>>,
@@ -107,9 +108,19 @@ impl FakeHost {
         self.0.lock().grants.iter().copied().collect()
     }
 
-    /// Has the peer of a grant map it for ever.
+    /// Has the peer of a grant map it.
     pub fn hold_grant(&self, gref: u32) {
         self.0.lock().held.insert(gref);
+    }
+
+    /// Has it let go.
+    pub fn release_grant(&self, gref: u32) {
+        self.0.lock().held.remove(&gref);
+    }
+
+    /// Makes this the host of a guest that is not for another one.
+    pub fn without_target(&self) {
+        self.0.lock().has_no_target = true;
     }
 
     /// The session that was opened last.
@@ -134,8 +145,8 @@ impl FakeHost {
 }
 
 impl Host for FakeHost {
-    fn target(&self) -> u16 {
-        TARGET
+    fn target(&self) -> Option<u16> {
+        (!self.0.lock().has_no_target).then_some(TARGET)
     }
 
     /// Adds one to each byte of each buffer behind the first.
@@ -264,8 +275,8 @@ impl Host for FakeHost {
 
     fn revoke(&self, gref: u32) -> bool {
         let mut inner = self.0.lock();
-        assert!(inner.grants.remove(&gref), "grant {gref} ends once");
-        !inner.held.contains(&gref)
+        assert!(inner.grants.contains(&gref), "grant {gref} ends once");
+        !inner.held.contains(&gref) && inner.grants.remove(&gref)
     }
 
     fn bind_interdomain(&self, domain: u16, remote: u32, listener: PortListener) -> Result<u32> {

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use linux_base::file::{IoFlags, Mapping, UserMemory};
 use linux_base::io::{SliceSource, VecSink};
-use linux_base::{File, OpenFlags};
+use linux_base::{File, OpenFlags, Result};
 
 use crate::fake::{FakeHost, FakeMemory, TARGET, facts};
-use crate::{Device, Devices};
+use crate::{Device, Devices, Gntdev};
 
 /// Ioctl numbers of all devices; what is none of a device it has to refuse.
 const COMMANDS: [u32; 24] = [
@@ -50,6 +50,7 @@ pub fn devices(data: &[u8]) {
     let memory = FakeMemory::new(LEN);
     host.set_granted(1, b"granted");
     host.calls();
+    let mut areas = Vec::new();
     for step in data.chunks_exact(STEP).take(512) {
         let (head, bytes) = step.split_at(8);
         let file = &files[usize::from(head[0]) % files.len()];
@@ -79,8 +80,13 @@ pub fn devices(data: &[u8]) {
                     is_shared: head[2] & 1 == 0,
                     is_writable: head[2] & 2 == 0,
                 };
-                if file.mmap(&wanted).is_ok() {
+                let area = file.as_any().downcast_ref::<Gntdev>().map(|device| device.pager(&wanted, (0, 0)));
+                if file.mmap(&wanted).is_ok() | area.as_ref().is_some_and(Result::is_ok) {
                     let _ = file.mapped(0x1000, &wanted);
+                }
+                areas.extend(area.and_then(Result::ok));
+                if head[2] & 4 != 0 {
+                    areas.clear();
                 }
                 host.event(number & 7);
             }
@@ -95,6 +101,6 @@ pub fn devices(data: &[u8]) {
             assert!(names_none || is_allowed, "{call}");
         }
     }
-    drop(files);
+    drop((areas, files));
     assert!(host.ports().is_empty() && host.grants().is_empty());
 }

@@ -15,7 +15,7 @@ use crate::devices::PortHold;
 use crate::gntdev::notify_actions;
 use crate::refuse::refused;
 use crate::request::{Fields, element, ioctl};
-use crate::{DOM0, Devices};
+use crate::{Devices, Host};
 
 const ALLOC_GREF: u32 = ioctl(b'G', 5, 24);
 const DEALLOC_GREF: u32 = ioctl(b'G', 6, 16);
@@ -56,12 +56,29 @@ impl Drop for Granted {
         if let Some(port) = port {
             port.notify();
         }
-        if self.devices.host().revoke(self.gref) {
-            self.devices.uncount_granted(1);
+        self.devices.end_grant(self.gref, frame);
+    }
+}
+
+/// Pages whose grants should have ended while the peer still mapped them, as one does that is told of the end just now. They count on.
+#[derive(Default)]
+pub(crate) struct Attic(Vec<(u32, Frame)>);
+
+impl Attic {
+    /// Puts one in. Without memory for it the page is nobody's for ever.
+    pub fn put(&mut self, gref: u32, frame: Frame) {
+        if self.0.try_reserve(1).is_ok() {
+            self.0.push((gref, frame));
         } else {
-            // Its peer may write to it for ever: it is nobody's any more, and counts on.
             let _ = frame.into_number();
         }
+    }
+
+    /// Tries to end the grants once more; how many did end.
+    pub fn sweep(&mut self, host: &dyn Host) -> usize {
+        let before = self.0.len();
+        self.0.retain(|(gref, _)| !host.revoke(*gref));
+        before - self.0.len()
     }
 }
 
@@ -91,7 +108,7 @@ impl Gntalloc {
     fn alloc(&self, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
         let request = Fields::<8>::read(memory, argument)?;
         let (domain, flags, count) = (request.u16(0), request.u16(2), request.u32(4) as usize);
-        if domain != self.devices.host().target() && domain != DOM0 {
+        if !self.devices.may_offer(domain) {
             return Err(refused(format_args!("granting pages to domain {domain}"), Errno::EPERM));
         }
         self.devices.count_granted(count, MAX_PAGES)?;

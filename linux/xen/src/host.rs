@@ -25,8 +25,8 @@ pub type PortListener = Arc<dyn Fn(u32) + Send + Sync>;
 
 /// Xen, with typed operations; the domains are checked already.
 pub trait Host: Send + Sync {
-    /// The domain whose device model this guest runs.
-    fn target(&self) -> u16;
+    /// The domain whose device model this guest runs, if it is for one.
+    fn target(&self) -> Option<u16>;
 
     /// `HYPERVISOR_dm_op`; the buffers are read and filled.
     fn dm_op(&self, domain: u16, buffers: &mut [Vec<u8>]) -> Result<u64>;
@@ -66,7 +66,7 @@ pub trait Host: Send + Sync {
 
     /// Grants a page of ours.
     fn grant(&self, domain: u16, frame: &Frame, is_writable: bool) -> Result<u32>;
-    /// Ends a grant; `false` if it is mapped still, and will never end: then the page must not be used again.
+    /// Ends a grant; `false` if it is mapped still: then the page must not be used for anything else until a later try has ended it.
     fn revoke(&self, gref: u32) -> bool;
 
     /// Binds a new port to one of `domain`.

@@ -1,18 +1,20 @@
-//! The devices of `/dev/xen`, for a device model: an unmodified QEMU in a stub domain.
+//! The devices of `/dev/xen`, for unmodified programs: in a stub domain for QEMU, the device model of one other domain, the target; in
+//! other guests for what talks with other domains by grants, event channels and XenStore.
 //!
 //! | module | what it has |
 //! |---|---|
 //! | [`Privcmd`] | `privcmd`: hypercalls on the target, its memory and its resources mapped |
-//! | [`Evtchn`] | `evtchn`: event channels with the target |
+//! | [`Evtchn`] | `evtchn`: event channels with other domains |
 //! | [`Xenbus`] | `xenbus`: the XenStore protocol, a session for each open file |
-//! | [`Gntdev`] | `gntdev`: pages that the target grants, mapped and copied |
-//! | [`Gntalloc`] | `gntalloc`: pages that are granted to the target or to the control domain |
+//! | [`Gntdev`] | `gntdev`: pages that others grant, mapped and copied |
+//! | [`Gntalloc`] | `gntalloc`: pages that are granted to others |
 //! | [`Devices`] | all of them, as the kernel opens them |
 //! | [`Host`] | what they need of Xen and of the program's address space: the kernel, or a fake |
 //!
-//! Ioctl numbers, structures and error codes are those of Linux's drivers. Beyond what Linux does, a program gets at one other
-//! domain alone, the target: a hypercall is decoded, checked, made by the kernel with copies of its arguments, and its results are
-//! copied back. What a device model has no use for is `EPERM` and a line in the log.
+//! Ioctl numbers, structures and error codes are those of Linux's drivers. Beyond what Linux does, where there is a target a program
+//! gets at no other domain, but may offer pages and event channels to the control domain. A hypercall is decoded, checked, made by
+//! the kernel with copies of its arguments, and its results are copied back. What is for a device model alone, and what it has no
+//! use for either, is `EPERM` and a line in the log.
 //!
 //! There is no `/dev/xen/hypercall`: `libxencall` takes anonymous memory where it is missing, and the kernel copies from any.
 #![cfg_attr(not(any(test, feature = "fuzzing")), no_std)]

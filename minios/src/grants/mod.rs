@@ -98,17 +98,27 @@ pub(crate) unsafe fn grant(peer: DomId, page: NonNull<u8>, access: Access) -> Re
 /// # Safety
 /// As for `xen::Grants::revoke`.
 pub(crate) unsafe fn revoke(gref: GrantRef) -> Result<(), StillMapped> {
+    // SAFETY: promised by the caller.
+    if unsafe { try_revoke(gref) } {
+        return Ok(());
+    }
+    TABLE.lock().quarantined += 1;
+    log::warn!(target: "grants", "{}: reference and page are quarantined", StillMapped(gref));
+    Err(StillMapped(gref))
+}
+
+/// Ends a grant, unless the peer still maps it; `false` then, and it may be tried again.
+///
+/// # Safety
+/// As for `xen::Grants::revoke`, and the page stays the grant's until this was `true`.
+pub unsafe fn try_revoke(gref: GrantRef) -> bool {
     let mut table = TABLE.lock();
     // SAFETY: an entry in use of the mapped table; the flags are an aligned word that Xen changes atomically.
     let flags = unsafe { AtomicU16::from_ptr(table.entry(gref.raw()).cast()) };
     let mut old = flags.load(Ordering::Relaxed);
     loop {
         if old & (GTF_READING | GTF_WRITING) != 0 {
-            table.quarantined += 1;
-            // Logging may wait for the console's reader: not with the lock held.
-            drop(table);
-            log::warn!(target: "grants", "{}: reference and page are quarantined", StillMapped(gref));
-            return Err(StillMapped(gref));
+            return false;
         }
         match flags.compare_exchange_weak(old, GTF_INVALID, Ordering::SeqCst, Ordering::Relaxed) {
             Ok(_) => break,
@@ -116,7 +126,7 @@ pub(crate) unsafe fn revoke(gref: GrantRef) -> Result<(), StillMapped> {
         }
     }
     table.free.push(gref.raw());
-    Ok(())
+    true
 }
 
 /// What the grant table holds.

@@ -8,7 +8,7 @@ use linux_base::{Errno, OpenFile, OpenFlags, Result};
 use linux_mm::{AddressSpace, ForeignArea, MapObject, MapRequest, Name, Pager};
 use linux_vfs::MountFlags;
 use linux_vfs::devtmpfs::MemoryDevice;
-use linux_xen::Gntalloc;
+use linux_xen::{Gntalloc, Gntdev};
 
 use crate::file::vfs;
 use crate::task::{Process, Task, table};
@@ -58,10 +58,14 @@ enum Mapped {
     Foreign(MapObject, Arc<OpenFile>, Mapping),
 }
 
-/// The object of areas for pages of other domains: that of a device, whose number tells it from others.
-fn foreign_area(open: &OpenFile) -> Result<Arc<dyn Pager>> {
+/// The object of areas for pages of other domains.
+fn foreign_area(open: &Arc<OpenFile>, mapping: &Mapping) -> Result<Arc<dyn Pager>> {
     let stat = open.file().stat()?;
-    Ok(Arc::new(ForeignArea::new((stat.dev, stat.ino))))
+    let identity = (stat.dev, stat.ino);
+    match open.downcast::<Gntdev>() {
+        Some(device) => device.pager(mapping, identity),
+        None => Ok(Arc::new(ForeignArea::new(identity))),
+    }
 }
 
 fn object(task: &Task, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) -> Result<Mapped> {
@@ -83,7 +87,7 @@ fn object(task: &Task, len: u64, prot: u32, flags: u32, fd: i32, offset: u64) ->
     let granted = open.downcast::<Gntalloc>().map(|device| device.pager(offset, len)).transpose()?;
     let pager = match granted.or_else(|| pager_of(&open)) {
         Some(pager) => pager,
-        None if kind == MapKind::Foreign => foreign_area(&open)?,
+        None if kind == MapKind::Foreign => foreign_area(&open, &mapping)?,
         None if is_zero => vfs().shared_memory(len)?,
         None => return Err(Errno::ENODEV),
     };

@@ -1,6 +1,7 @@
-//! `/dev/xen/gntdev`: what the target grants.
+//! `/dev/xen/gntdev`: what other domains grant.
 //!
-//! A map is announced by an ioctl, which gives it an offset; `mmap` there brings its pages in, whole.
+//! A map is announced by an ioctl, which gives it an offset; `mmap` there brings its pages in, whole. It ends when neither the open
+//! file nor an area of memory has it: a peer that is told so finds its pages free.
 
 mod copy;
 
@@ -12,6 +13,7 @@ use core::any::Any;
 use linux_base::file::{MapKind, Mapping, UserMemory};
 use linux_base::stat::Facts;
 use linux_base::{Errno, File, Mutex, Result, Stat};
+use linux_mm::{Frame, Pager};
 
 use crate::devices::PortHold;
 use crate::refuse::refused;
@@ -37,12 +39,68 @@ struct Notify {
     port: Option<PortHold>,
 }
 
+/// Where a map is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Nowhere,
+    /// An area was made for it.
+    Begun,
+    At {
+        address: u64,
+        is_writable: bool,
+    },
+}
+
 struct Map {
+    devices: Arc<Devices>,
     pages: Vec<GrantedPage>,
-    /// Where it is mapped, once it is.
-    address: Option<u64>,
-    is_writable: bool,
-    notify: Notify,
+    place: Mutex<Place>,
+    notify: Mutex<Notify>,
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let notify = core::mem::take(&mut *self.notify.lock());
+        // By the grant: the pages are mapped no more.
+        if let Some(at) = notify.clear
+            && let Some(page) = self.pages.get((at / PAGE) as usize)
+        {
+            let _ = self.devices.host().write_grant(*page, (at % PAGE) as usize, &[0]);
+        }
+        if let Some(port) = &notify.port {
+            port.notify();
+        }
+    }
+}
+
+/// The area of memory that a map is in; it is gone when this is dropped.
+struct MappedArea {
+    map: Arc<Map>,
+    identity: (u64, u64),
+}
+
+impl Drop for MappedArea {
+    fn drop(&mut self) {
+        *self.map.place.lock() = Place::Nowhere;
+    }
+}
+
+impl Pager for MappedArea {
+    fn page(&self, _: u64, _: bool) -> Result<Option<Frame>> {
+        Ok(None)
+    }
+
+    fn page_now(&self, _: u64) -> Option<Frame> {
+        None
+    }
+
+    fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    fn is_foreign(&self) -> bool {
+        true
+    }
 }
 
 /// The open device.
@@ -50,7 +108,7 @@ pub struct Gntdev {
     devices: Arc<Devices>,
     facts: Arc<dyn Facts>,
     /// By the number of their first page.
-    maps: Mutex<BTreeMap<u64, Map>>,
+    maps: Mutex<BTreeMap<u64, Arc<Map>>>,
 }
 
 impl Gntdev {
@@ -60,7 +118,7 @@ impl Gntdev {
     }
 
     fn check(&self, page: GrantedPage) -> Result<GrantedPage> {
-        if page.domain == self.devices.host().target() {
+        if self.devices.may_ask(page.domain) {
             return Ok(page);
         }
         Err(refused(format_args!("grant {} of domain {}", page.gref, page.domain), Errno::EPERM))
@@ -79,7 +137,7 @@ impl Gntdev {
         for index in 0..count {
             let at = element(argument.checked_add(16).ok_or(Errno::EFAULT)?, index, 8)?;
             let page = Fields::<8>::read(memory, at)?;
-            // The domain comes in 32 bits, and only a number of 16 can be the target's.
+            // The domain comes in 32 bits, and only a number of 16 can be one's.
             let domain = u16::try_from(page.u32(0)).unwrap_or(crate::DOMID_INVALID);
             pages.push(self.check(GrantedPage { domain, gref: page.u32(4) })?);
         }
@@ -90,38 +148,51 @@ impl Gntdev {
                 return Err(Errno::ENOMEM);
             }
             let first = hole(&maps, count);
-            maps.insert(first, Map { pages, address: None, is_writable: false, notify: Notify::default() });
+            let (place, notify) = (Mutex::new(Place::Nowhere), Mutex::new(Notify::default()));
+            maps.insert(first, Arc::new(Map { devices: self.devices.clone(), pages, place, notify }));
             first
         };
         memory.write_u64(argument.checked_add(8).ok_or(Errno::EFAULT)?, first.saturating_mul(PAGE))?;
         Ok(0)
     }
 
-    /// The map is forgotten; what is mapped of it stays so until it is unmapped.
+    /// The map is forgotten; if it is mapped it goes on until it is unmapped.
     fn unmap(&self, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
         let request = Fields::<16>::read(memory, argument)?;
         let (first, count) = (request.u64(0) / PAGE, request.u32(8) as usize);
         let map = {
             let mut maps = self.maps.lock();
-            let is_it = |map: &&Map| count == 0 || map.pages.len() == count;
+            let is_it = |map: &&Arc<Map>| count == 0 || map.pages.len() == count;
             maps.get(&first).filter(is_it).ok_or(Errno::ENOENT)?;
             maps.remove(&first).ok_or(Errno::ENOENT)?
         };
-        self.tell(&map);
+        drop(map);
         Ok(0)
     }
 
-    /// Does what was asked for at the end of a map.
-    fn tell(&self, map: &Map) {
-        // By the grant: what is at the address where it was mapped may be something else by now.
-        if let Some(at) = map.notify.clear
-            && let Some(page) = map.pages.get((at / PAGE) as usize)
-        {
-            let _ = self.devices.host().write_grant(*page, (at % PAGE) as usize, &[0]);
+    /// An object for an area of memory that `mapped` fills, with the device and inode number of the node. `EINVAL` unless the
+    /// range is that of a map that is nowhere yet.
+    pub fn pager(&self, wanted: &Mapping, identity: (u64, u64)) -> Result<Arc<dyn Pager>> {
+        let map = self.whole_map(wanted)?;
+        let mut place = map.place.lock();
+        if *place != Place::Nowhere {
+            return Err(Errno::EINVAL);
         }
-        if let Some(port) = &map.notify.port {
-            port.notify();
+        *place = Place::Begun;
+        drop(place);
+        Ok(Arc::new(MappedArea { map, identity }))
+    }
+
+    /// The map of exactly this range.
+    fn whole_map(&self, wanted: &Mapping) -> Result<Arc<Map>> {
+        if wanted.is_writable && !wanted.is_shared {
+            return Err(Errno::EINVAL);
         }
+        let map = self.maps.lock().get(&(wanted.offset / PAGE)).cloned().ok_or(Errno::EINVAL)?;
+        if map.pages.len() as u64 != wanted.len.div_ceil(PAGE) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(map)
     }
 
     fn offset_for(&self, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
@@ -129,7 +200,8 @@ impl Gntdev {
         let (first, count) = {
             let maps = self.maps.lock();
             let covers = |map: &Map| {
-                let offset = map.address.and_then(|start| address.checked_sub(start));
+                let Place::At { address: start, .. } = *map.place.lock() else { return false };
+                let offset = address.checked_sub(start);
                 offset.is_some_and(|offset| offset / PAGE < map.pages.len() as u64)
             };
             let found = maps.iter().find(|(_, map)| covers(map)).ok_or(Errno::EINVAL)?;
@@ -145,17 +217,19 @@ impl Gntdev {
         let (index, action, port) = (request.u64(0), request.u32(8), request.u32(12));
         let (clears, sends) = notify_actions(action)?;
         let port = if sends { Some(self.devices.hold(port)?) } else { None };
-        let mut maps = self.maps.lock();
-        let found = maps.range_mut(..=index / PAGE).next_back();
-        let (first, map) = found
-            .filter(|(first, map)| index / PAGE - **first < map.pages.len() as u64)
-            .ok_or(Errno::ENOENT)?;
-        if clears && map.address.is_some() && !map.is_writable {
+        let (first, map) = {
+            let maps = self.maps.lock();
+            let found = maps.range(..=index / PAGE).next_back();
+            let (first, map) = found
+                .filter(|(first, map)| index / PAGE - **first < map.pages.len() as u64)
+                .ok_or(Errno::ENOENT)?;
+            (*first, map.clone())
+        };
+        if clears && matches!(*map.place.lock(), Place::At { is_writable: false, .. }) {
             return Err(Errno::EINVAL);
         }
         let clear = clears.then_some(index.saturating_sub(first.saturating_mul(PAGE)));
-        let old = core::mem::replace(&mut map.notify, Notify { clear, port });
-        drop(maps);
+        let old = core::mem::replace(&mut *map.notify.lock(), Notify { clear, port });
         drop(old);
         Ok(0)
     }
@@ -170,7 +244,7 @@ pub(crate) fn notify_actions(action: u32) -> Result<(bool, bool)> {
 }
 
 /// The first place where so many pages have no map.
-fn hole(maps: &BTreeMap<u64, Map>, count: usize) -> u64 {
+fn hole(maps: &BTreeMap<u64, Arc<Map>>, count: usize) -> u64 {
     let mut start = 0;
     for (first, map) in maps {
         if first.saturating_sub(start) >= count as u64 {
@@ -199,34 +273,23 @@ impl File for Gntdev {
     }
 
     fn mmap(&self, wanted: &Mapping) -> Result<MapKind> {
-        if wanted.is_writable && !wanted.is_shared {
-            return Err(Errno::EINVAL);
-        }
-        let maps = self.maps.lock();
-        let map = maps.get(&(wanted.offset / PAGE)).ok_or(Errno::EINVAL)?;
-        if map.pages.len() as u64 != wanted.len.div_ceil(PAGE) || map.address.is_some() {
+        if *self.whole_map(wanted)?.place.lock() != Place::Nowhere {
             return Err(Errno::EINVAL);
         }
         Ok(MapKind::Foreign)
     }
 
     fn mapped(&self, address: u64, wanted: &Mapping) -> Result<()> {
-        let first = wanted.offset / PAGE;
-        let mut pages = Vec::new();
-        {
-            let maps = self.maps.lock();
-            let map = maps.get(&first).ok_or(Errno::EINVAL)?;
-            pages.try_reserve_exact(map.pages.len())?;
-            pages.extend_from_slice(&map.pages);
+        let map = self.whole_map(wanted)?;
+        if *map.place.lock() != Place::Begun {
+            return Err(Errno::EINVAL);
         }
-        let mut status: Vec<i16> = request::buffer(pages.len())?;
-        self.devices.host().map_grants(address, &pages, &mut status)?;
+        let mut status: Vec<i16> = request::buffer(map.pages.len())?;
+        self.devices.host().map_grants(address, &map.pages, &mut status)?;
         if status.iter().any(|status| *status != 0) {
             return Err(Errno::EINVAL);
         }
-        if let Some(map) = self.maps.lock().get_mut(&first) {
-            (map.address, map.is_writable) = (Some(address), wanted.is_writable);
-        }
+        *map.place.lock() = Place::At { address, is_writable: wanted.is_writable };
         Ok(())
     }
 
@@ -236,14 +299,5 @@ impl File for Gntdev {
 
     fn as_any_arc(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
-    }
-}
-
-impl Drop for Gntdev {
-    fn drop(&mut self) {
-        let maps = core::mem::take(&mut *self.maps.lock());
-        for map in maps.values() {
-            self.tell(map);
-        }
     }
 }

@@ -49,9 +49,9 @@ impl Privcmd {
         }
     }
 
-    /// A device model gets at its target alone.
+    /// A device model gets at its target alone; who is none, at no domain.
     fn check_target(&self, domain: u16, what: &str) -> Result<()> {
-        if domain == self.host().target() {
+        if self.host().target() == Some(domain) {
             return Ok(());
         }
         Err(refused(format_args!("{what} on domain {domain}, which is not the target"), Errno::EPERM))

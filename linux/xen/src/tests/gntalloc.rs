@@ -118,14 +118,29 @@ fn others_and_too_many_are_refused() {
 }
 
 #[test]
-fn a_page_that_its_peer_keeps_counts_on() {
+fn a_page_that_its_peer_keeps_counts_until_it_lets_go() {
     let (host, _, file) = open(Device::Gntalloc);
     let memory = FakeMemory::new(16 + 4 * MAX_PAGES);
     let (_, grefs) = alloc(&file, &memory, T, 1, 2).expect("granted");
     host.hold_grant(grefs[0]);
     dealloc(&file, &memory, 0, 2).expect("there");
     assert_eq!(alloc(&file, &memory, T, 1, MAX_PAGES as u64), Err(Errno::ENOSPC));
-    assert!(alloc(&file, &memory, T, 1, MAX_PAGES as u64 - 1).is_ok());
+    assert!(alloc(&file, &memory, T, 1, MAX_PAGES as u64 - 2).is_ok());
+    // Until it has let go.
+    host.release_grant(grefs[0]);
+    assert!(host.grants().contains(&grefs[0]));
+    assert!(alloc(&file, &memory, T, 1, 2).is_ok());
+    assert!(!host.grants().contains(&grefs[0]));
+    assert_eq!(alloc(&file, &memory, T, 1, 1), Err(Errno::ENOSPC));
+}
+
+#[test]
+fn a_guest_without_a_target_grants_to_anybody() {
+    let (host, _, file) = open(Device::Gntalloc);
+    host.without_target();
+    let memory = FakeMemory::new(4096);
+    assert!(alloc(&file, &memory, 0, 1, 1).is_ok() && alloc(&file, &memory, 8, 1, 1).is_ok());
+    assert_eq!(alloc(&file, &memory, 0x7ff0, 1, 1), Err(Errno::EPERM));
 }
 
 #[test]

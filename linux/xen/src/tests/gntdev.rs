@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use linux_base::file::{MapKind, Mapping};
 use linux_base::{Errno, File, Result};
+use linux_mm::Pager;
 
 use super::open;
 use crate::Device;
 use crate::fake::{FakeMemory, TARGET};
-use crate::gntdev::MAX_PAGES;
+use crate::gntdev::{Gntdev, MAX_PAGES};
 
 const AT: u64 = FakeMemory::BASE;
 const T: u64 = TARGET as u64;
@@ -28,6 +29,11 @@ fn mapping(offset: u64, pages: u64) -> Mapping {
     Mapping { offset, len: pages * 4096, is_shared: true, is_writable: true }
 }
 
+/// The area of a mapping, as the kernel has it made.
+fn area(file: &Arc<dyn File>, wanted: &Mapping) -> Result<Arc<dyn Pager>> {
+    file.as_any().downcast_ref::<Gntdev>().expect("it is one").pager(wanted, (1, 2))
+}
+
 #[test]
 fn grants_of_the_target_are_mapped() {
     let (host, _, file) = open(Device::Gntdev);
@@ -37,10 +43,16 @@ fn grants_of_the_target_are_mapped() {
     assert_eq!(map(&file, &memory, T, &[5, 6]), Ok(0));
     assert_eq!(map(&file, &memory, T, &[5]), Ok(8192));
     assert_eq!(file.mmap(&mapping(0, 2)), Ok(MapKind::Foreign));
+    // Not before there is an area.
+    assert_eq!(file.mapped(0x7000, &mapping(0, 2)), Err(Errno::EINVAL));
+    let first = area(&file, &mapping(0, 2)).expect("it is whole");
+    assert!(first.is_foreign() && first.identity() == (1, 2));
     assert_eq!(file.mapped(0x7000, &mapping(0, 2)), Ok(()));
     assert_eq!(host.calls(), ["map_grants 0x7000 [5, 6]"]);
     // Once, and whole.
     assert_eq!(file.mmap(&mapping(0, 2)), Err(Errno::EINVAL));
+    assert_eq!(file.mapped(0x7000, &mapping(0, 2)), Err(Errno::EINVAL));
+    assert!(area(&file, &mapping(0, 2)).is_err());
     for wanted in [mapping(8192, 2), mapping(4096, 1), mapping(12288, 1), mapping(8192, 0)] {
         assert_eq!(file.mmap(&wanted), Err(Errno::EINVAL));
     }
@@ -56,6 +68,24 @@ fn grants_of_the_target_are_mapped() {
         memory.put(AT, &[(address, 8)]);
         assert_eq!(file.ioctl(OFFSET, AT, &memory), Err(Errno::EINVAL));
     }
+    // When it was unmapped it is at no address, and may be mapped again.
+    drop(first);
+    memory.put(AT, &[(0x7000, 8)]);
+    assert_eq!(file.ioctl(OFFSET, AT, &memory), Err(Errno::EINVAL));
+    let _again = area(&file, &mapping(0, 2)).expect("it is free");
+    assert_eq!(file.mapped(0xa000, &mapping(0, 2)), Ok(()));
+}
+
+#[test]
+fn a_guest_without_a_target_maps_what_anybody_grants() {
+    let (host, _, file) = open(Device::Gntdev);
+    host.without_target();
+    let memory = FakeMemory::new(4096);
+    assert_eq!(map(&file, &memory, 0, &[5]), Ok(0));
+    assert_eq!(map(&file, &memory, 8, &[5]), Ok(4096));
+    for domain in [0x7ff0, 0x1_0007, 0xffff_ffff] {
+        assert_eq!(map(&file, &memory, domain, &[5]), Err(Errno::EPERM));
+    }
 }
 
 #[test]
@@ -64,10 +94,13 @@ fn a_grant_that_xen_refuses_fails_the_mapping() {
     let memory = FakeMemory::new(4096);
     host.set_granted(5, b"");
     assert_eq!(map(&file, &memory, T, &[5, 9]), Ok(0));
+    let first = area(&file, &mapping(0, 2)).expect("it is whole");
     assert_eq!(file.mapped(0x7000, &mapping(0, 2)), Err(Errno::EINVAL));
+    drop(first);
     // And it can be tried again.
     host.set_granted(9, b"");
     assert_eq!(file.mmap(&mapping(0, 2)), Ok(MapKind::Foreign));
+    let _second = area(&file, &mapping(0, 2)).expect("it is whole");
     assert_eq!(file.mapped(0x7000, &mapping(0, 2)), Ok(()));
 }
 
@@ -133,11 +166,14 @@ fn at_its_end_a_map_clears_a_byte_and_tells_its_peer() {
     memory.put(AT, &[(T, 4), (44, 4)]);
     assert_eq!(channels.ioctl(0x0008_4501, AT, &memory), Ok(1));
     assert_eq!(notify(4097, 3, 1), Ok(0));
-    // The port outlives its own file.
+    // The port outlives its own file, and the map the file that it came from.
     drop(channels);
     assert_eq!(host.ports(), [1]);
+    let area = area(&file, &mapping(0, 2)).expect("it is whole");
     host.calls();
     drop(file);
+    assert!(host.calls().is_empty());
+    drop(area);
     assert_eq!((host.calls(), host.ports()), (["notify 1".into()].to_vec(), [].to_vec()));
     assert_eq!(&host.granted(5)[..4], b"a\0cd");
 }
