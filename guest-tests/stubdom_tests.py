@@ -113,17 +113,17 @@ def clients_of_the_monitor_come_and_go():
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(15)
                 client.connect(path)
-                if number % 3 == 2:
-                    # One that goes in the midst of an order.
-                    client.sendall(b'{"execute": "qmp_capa')
-                    continue
-                lines = client.makefile("r")
-                check("QMP" in json.loads(lines.readline()), "no greeting")
-                for order in ("qmp_capabilities", "query-status"):
-                    client.sendall(json.dumps({"execute": order}).encode() + b"\r\n")
-                    answer = json.loads(lines.readline())
-                    check("return" in answer, f"{order}: {answer}")
-                check(answer["return"]["running"], answer)
+                with client.makefile("r") as lines:
+                    check("QMP" in json.loads(lines.readline()), "no greeting")
+                    if number % 3 == 2:
+                        # One that goes in the midst of an order. Had it not read the greeting, dom0's vchan-socket-proxy would end.
+                        client.sendall(b'{"execute": "qmp_capa')
+                        continue
+                    for order in ("qmp_capabilities", "query-status"):
+                        client.sendall(json.dumps({"execute": order}).encode() + b"\r\n")
+                        answer = json.loads(lines.readline())
+                        check("return" in answer, f"{order}: {answer}")
+                    check(answer["return"]["running"], answer)
         output("xl", "pause", guest.name)
         output("xl", "unpause", guest.name, timeout=30)
 
