@@ -100,6 +100,35 @@ pub fn report(
     Ok(report)
 }
 
+/// Runs a command in dom0 and shows its lines until it ends, `begins` when it does; the exit code. `on_line` gets each line of its
+/// output.
+pub fn show(
+    testbed: Builder,
+    command: &[String],
+    begins: &str,
+    on_line: &mut dyn FnMut(&str, &Session),
+) -> Result<u8> {
+    let mut session = testbed.start(command)?;
+    let (mut out, mut err) = (Lines::default(), Lines::default());
+    loop {
+        match session.next(Duration::from_secs(3600))? {
+            Event::Ready => eprintln!("{begins}"),
+            Event::Stdout(bytes) => {
+                out.push(&bytes, |line| on_line(line, &session));
+                _ = std::io::stdout().flush();
+            }
+            Event::Stderr(bytes) => err.push(&bytes, |line| eprintln!("{line}")),
+            Event::Idle => {}
+            Event::Ended(outcome) => {
+                if !matches!(outcome, Outcome::Exited(_)) {
+                    eprintln!("---- end of the Xen log\n{}\n---- {outcome}", session.log_tail(LOG_LINES));
+                }
+                return Ok(outcome.exit_code());
+            }
+        }
+    }
+}
+
 /// For programs whose lines need no answer.
 pub fn no_answer(_: &str, _: &mut Session, _: &mut Report) -> Result<()> {
     Ok(())

@@ -39,7 +39,7 @@ const MACHINE_MIB: u32 = 2048;
 /// With two of them and other work on the host, QEMU takes milliseconds for each of the guest's many device accesses.
 const CPUS: u32 = 1;
 /// MiB of the Linux stub domain: its kernel alone takes 76.
-const LINUX_MIB: u32 = 192;
+pub const LINUX_MIB: u32 = 192;
 
 /// Lays out everything for a version of Xen, with `kernel` or with our own, which is built then; with Linux's too if asked. Quick when nothing has changed.
 pub fn stage(version: XenVersion, kernel: Option<&Path>, with_linux: bool) -> Result<()> {
@@ -222,7 +222,7 @@ mod tests {
         let expected = [
             "stubdomain_kernel = \"/boot/vmlinux\"",
             "stubdomain_ramdisk = \"/r\"",
-            "stubdomain_memory = 192",
+            &format!("stubdomain_memory = {LINUX_MIB}"),
             "stubdomain_cmdline = \"console=hvc0 quiet panic=1\"",
         ];
         assert_eq!(other(&config, &linux), expected);

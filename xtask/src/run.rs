@@ -1,16 +1,14 @@
 //! `cargo xtask run NAME`: a guest on real Xen, from sources to its console.
 
 use std::fs;
-use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
-use testbed::{Event, Forward, Outcome, XenVersion};
+use testbed::{Forward, XenVersion};
 
-use crate::report::{Lines, Report};
-use crate::{check, dom0, figures, images, packed, setup, stubdom};
+use crate::report::Report;
+use crate::{check, dom0, figures, hvm, images, packed, setup, stubdom};
 
 /// Build a guest, boot Xen, `xl create` the guest and show its console until Ctrl-C
 ///
@@ -31,9 +29,8 @@ pub struct Args {
     /// The guest's memory in MiB, if other than its configuration says
     #[arg(long, value_name = "MIB")]
     memory: Option<u32>,
-    /// Have Linux run the root of a packed guest, or the device model, with so much memory (192 where no number follows)
-    #[arg(long, value_name = "MIB", num_args = 0..=1, default_missing_value = "192")]
-    linux: Option<u32>,
+    #[arg(long, value_name = "MIB", help = linux_help())]
+    linux: Option<Option<u32>>,
     /// Another kernel for a packed guest, or the device model's domain, than our own
     #[arg(long, value_name = "FILE")]
     kernel: Option<PathBuf>,
@@ -64,7 +61,7 @@ pub fn run(args: Args) -> Result<u8> {
         let settings = stubdom::Settings {
             version: args.xen,
             memory: args.memory,
-            linux: args.linux,
+            linux: args.linux_mib(),
             kernel: args.kernel.clone(),
         };
         return if args.check {
@@ -78,7 +75,7 @@ pub fn run(args: Args) -> Result<u8> {
     let mut guests = Vec::new();
     if is_packed {
         packed::stage(std::slice::from_ref(&args.name), args.kernel.as_deref())?;
-        if let Some(memory) = args.linux {
+        if let Some(memory) = args.linux_mib() {
             packed::stage_linux(&packed::Linux::of(&args.name), args.xen, memory)?;
         }
     } else {
@@ -107,7 +104,19 @@ pub fn run(args: Args) -> Result<u8> {
     attend(&args, &config, &settings)
 }
 
+fn linux_help() -> String {
+    format!(
+        "Have Linux run the root of a packed guest, or the device model, with so much memory ({} where no number follows)",
+        hvm::LINUX_MIB
+    )
+}
+
 impl Args {
+    /// The memory of a Linux in our kernel's place, if there is to be one.
+    fn linux_mib(&self) -> Option<u32> {
+        self.linux.map(|mib| mib.unwrap_or(hvm::LINUX_MIB))
+    }
+
     /// The name of the domain and its configuration.
     fn domain(&self) -> String {
         if self.linux.is_some() { packed::linux_name(&self.name) } else { self.name.clone() }
@@ -137,35 +146,16 @@ fn attend(args: &Args, config: &str, settings: &[String]) -> Result<u8> {
     let mut words = vec![&*name];
     words.extend(settings.iter().map(String::as_str));
     eprintln!("boot Xen {}", args.xen);
-    let mut session = testbed.start(&dom0::command("run.py", &words))?;
-    let (mut out, mut err) = (Lines::default(), Lines::default());
-    loop {
-        match session.next(Duration::from_secs(3600))? {
-            Event::Ready => eprintln!("xl create {name}.cfg"),
-            Event::Stdout(bytes) => {
-                let mut runs = false;
-                out.push(&bytes, |line| {
-                    runs |= line == "== the guest runs";
-                    match line.strip_prefix("== ") {
-                        None => println!("{line}"),
-                        Some(news) => eprintln!("{news}"),
-                    }
-                });
-                _ = std::io::stdout().flush();
-                if runs {
-                    announce(session.forwards());
-                }
-            }
-            Event::Stderr(bytes) => err.push(&bytes, |line| eprintln!("{line}")),
-            Event::Idle => {}
-            Event::Ended(outcome) => {
-                if !matches!(outcome, Outcome::Exited(_)) {
-                    eprintln!("---- end of the Xen log\n{}\n---- {outcome}", session.log_tail(60));
-                }
-                return Ok(outcome.exit_code());
-            }
+    let begins = format!("xl create {name}.cfg");
+    dom0::show(testbed, &dom0::command("run.py", &words), &begins, &mut |line, session| {
+        match line.strip_prefix("== ") {
+            None => println!("{line}"),
+            Some(news) => eprintln!("{news}"),
         }
-    }
+        if line == "== the guest runs" {
+            announce(session.forwards());
+        }
+    })
 }
 
 fn announce(forwards: &[Forward]) {
@@ -211,7 +201,27 @@ fn with_arguments(config: &str, arguments: &[String]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn a_linux_without_a_number_has_the_memory_that_it_needs() {
+        let linux = |words: &[&str]| {
+            Line::try_parse_from([&["run", "stubdom"], words].concat()).unwrap().args.linux_mib()
+        };
+        assert_eq!((linux(&[]), linux(&["--linux"])), (None, Some(hvm::LINUX_MIB)));
+        assert_eq!(
+            (linux(&["--linux", "256"]), linux(&["--linux", "--check"])),
+            (Some(256), linux(&["--linux"]))
+        );
+    }
 
     #[test]
     fn the_address_is_the_one_of_the_option() {

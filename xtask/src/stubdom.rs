@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use testbed::{Builder, Event, Outcome, XenVersion};
+use testbed::{Builder, XenVersion};
 
-use crate::report::{Lines, Report};
+use crate::report::Report;
 use crate::{dom0, hvm};
 
 /// What `cargo xtask run` calls it.
@@ -51,20 +51,6 @@ pub fn check(settings: &Settings) -> Result<Report> {
 pub fn attend(settings: &Settings) -> Result<u8> {
     let (testbed, command) = settings.stage("attend")?;
     eprintln!("boot Xen {}", settings.version);
-    let mut session = testbed.start(&command)?;
-    let (mut out, mut err) = (Lines::default(), Lines::default());
-    loop {
-        match session.next(Duration::from_secs(3600))? {
-            Event::Ready => eprintln!("xl create of an HVM guest (Ctrl-C ends it)"),
-            Event::Stdout(bytes) => out.push(&bytes, |line| println!("{line}")),
-            Event::Stderr(bytes) => err.push(&bytes, |line| eprintln!("{line}")),
-            Event::Idle => {}
-            Event::Ended(outcome) => {
-                if !matches!(outcome, Outcome::Exited(_)) {
-                    eprintln!("---- end of the Xen log\n{}\n---- {outcome}", session.log_tail(60));
-                }
-                return Ok(outcome.exit_code());
-            }
-        }
-    }
+    let begins = "xl create of an HVM guest (Ctrl-C ends it)";
+    dom0::show(testbed, &command, begins, &mut |line, _| println!("{line}"))
 }
