@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn random_scripts_of_a_hostile_back_end_break_nothing() {
         let mut seed = 0xfeed;
-        for _ in 0..if cfg!(miri) { 8 } else { 2_000 } {
+        for _ in 0..if cfg!(miri) { 3 } else { 2_000 } {
             let len = crate::tests::random(&mut seed) as usize % if cfg!(miri) { 150 } else { 600 };
             let script: Vec<u8> = (0..len).map(|_| (crate::tests::random(&mut seed) >> 24) as u8).collect();
             super::backend(&script);

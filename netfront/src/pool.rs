@@ -78,7 +78,7 @@ mod tests {
         let mut seed = 0xdead;
         for pages in [1, 17, 63, 64, 65, 128, 200, 255, 256] {
             let (mut pool, mut free) = (PagePool::new(pages), vec![true; pages]);
-            for _ in 0..if cfg!(miri) { 30 } else { 2_000 } {
+            for _ in 0..if cfg!(miri) { 12 } else { 2_000 } {
                 let len = random(&mut seed) as usize % 18 + 1;
                 let plain = (0..=pages.saturating_sub(len)).find(|start| {
                     free.get(*start..*start + len).is_some_and(|run| run.iter().all(|free| *free))

@@ -54,7 +54,9 @@ fn event(front: &Front) -> (Port, EventSeq) {
 
 /// A frame of no protocol, so that nobody looks for checksums in it.
 fn opaque(len: usize, seed: usize) -> Vec<u8> {
-    let mut frame: Vec<u8> = (0..len).map(|at| (at * 7 + seed) as u8).collect();
+    let turn: Vec<u8> = (0..len.min(256)).map(|at| (at * 7 + seed) as u8).collect();
+    let mut frame = turn.repeat(len.div_ceil(256));
+    frame.truncate(len);
     frame[12..14].copy_from_slice(&[0x88, 0xb5]);
     frame
 }

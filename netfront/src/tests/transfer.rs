@@ -7,7 +7,7 @@ use crate::fake::ToGuest;
 use xen_sys::io::netif::{EXTRA_TYPE_HASH, ExtraInfo, RSP_DROPPED, RSP_ERROR, RXF_DATA_VALIDATED};
 
 fn sizes() -> impl Iterator<Item = usize> {
-    (14..=1514).step_by(if cfg!(miri) { 150 } else { 1 })
+    (14..=1514).step_by(if cfg!(miri) { 375 } else { 1 })
 }
 
 #[test]
@@ -249,7 +249,7 @@ fn frames_of_every_number_of_pages_arrive_whatever_the_order_of_the_answers() {
     back.adjust(|knobs| (knobs.takes_tx, knobs.reversed) = (false, true));
     let mut seed = 0xace;
     let mut sent = Vec::new();
-    for round in 0..if cfg!(miri) { 6 } else { 400 } {
+    for round in 0..if cfg!(miri) { 3 } else { 400 } {
         // As many as fit, then all are taken and answered back to front.
         for _ in 0..random(&mut seed) % 40 {
             let pages = random(&mut seed) as usize % 16;

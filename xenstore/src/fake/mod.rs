@@ -23,6 +23,8 @@ use xen_sys::io::xs_wire as abi;
 use crate::wire::Decoder;
 use crate::{Permission, Rights, XenStore};
 use serve::Server;
+#[cfg(test)]
+pub(crate) use serve::WATCHES_MAX;
 
 /// A client on FakeXen.
 pub type FakeStore = XenStore<FakeXen, SharedPage<FakeXen>>;

@@ -5,7 +5,7 @@ use crate::{Error, fuzz, wire};
 use xen::fake::World;
 use xen_sys::io::xs_wire as abi;
 
-const ROUNDS: u64 = if cfg!(miri) { 5 } else { 400 };
+const ROUNDS: u64 = if cfg!(miri) { 3 } else { 400 };
 
 fn broken(result: Result<Vec<u8>, Error>) -> bool {
     matches!(result, Err(Error::Broken(_)))

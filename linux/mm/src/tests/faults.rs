@@ -146,24 +146,25 @@ fn a_stack_grows_to_its_limit_and_keeps_its_distance() {
 
 #[test]
 fn without_memory_the_program_is_told_and_the_rest_goes_on() {
+    const PAGES: u64 = if cfg!(miri) { 16 } else { 50 };
     leaves_no_page(|| {
         let space = space();
-        let at = anonymous(&space, 200);
-        frame::tests::limit(50);
-        let outcomes: alloc::vec::Vec<_> =
-            (0..200).map(|page| space.fault(at + page * KIB4, Access::Write)).collect();
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == FaultOutcome::OutOfMemory).count(), 150);
+        let at = anonymous(&space, 4 * PAGES);
+        frame::tests::limit(PAGES as usize);
+        let outcomes = (0..4 * PAGES).map(|page| space.fault(at + page * KIB4, Access::Write));
+        let failed = outcomes.filter(|outcome| *outcome == FaultOutcome::OutOfMemory).count();
+        assert_eq!(failed as u64, 3 * PAGES);
         assert_eq!(space.mmap(MapRequest::anonymous(0, KIB4, RW, 0)), Err(linux_base::Errno::ENOMEM));
         assert!(space.fork().is_err());
-        space.munmap(at, 100 * KIB4).unwrap();
-        assert_eq!(space.fault(at + 150 * KIB4, Access::Write), FaultOutcome::Handled);
+        space.munmap(at, 2 * PAGES * KIB4).unwrap();
+        assert_eq!(space.fault(at + 3 * PAGES * KIB4, Access::Write), FaultOutcome::Handled);
         frame::tests::limit(usize::MAX);
     });
 }
 
 #[test]
 fn a_child_has_its_own_memory_and_costs_few_hypercalls() {
-    let pages = if cfg!(miri) { 100 } else { 1000 };
+    let pages = if cfg!(miri) { 60 } else { 1000 };
     leaves_no_page(|| {
         let space = space();
         let at = anonymous(&space, pages);
@@ -265,15 +266,16 @@ fn map_cached(space: &AddressSpace, pages: u64) -> u64 {
 
 #[test]
 fn mapped_pages_go_though_there_are_others_to_take() {
+    const PAGES: u64 = if cfg!(miri) { 32 } else { 100 };
     leaves_no_page(|| {
         let space = space();
-        let at = map_cached(&space, 100);
-        let read_all = || (0..100).for_each(|page| assert_eq!(space.read_u64(at + page * KIB4), Ok(page)));
+        let at = map_cached(&space, PAGES);
+        let read_all = || (0..PAGES).for_each(|page| assert_eq!(space.read_u64(at + page * KIB4), Ok(page)));
         read_all();
-        assert_eq!(space.totals().resident, 100);
-        frame::tests::limit(200);
-        (0..400).for_each(|_| keep(Frame::zeroed_for_file().unwrap()));
-        assert!(space.totals().resident < 50, "{} pages are still mapped", space.totals().resident);
+        assert_eq!(space.totals().resident, PAGES);
+        frame::tests::limit(2 * PAGES as usize);
+        (0..4 * PAGES).for_each(|_| keep(Frame::zeroed_for_file().unwrap()));
+        assert!(space.totals().resident < PAGES / 2, "{} pages are still mapped", space.totals().resident);
         read_all();
         accounting::check(&space);
         frame::tests::limit(usize::MAX);
@@ -284,12 +286,12 @@ fn mapped_pages_go_though_there_are_others_to_take() {
 
 #[test]
 fn pages_of_files_are_taken_back_when_memory_is_short() {
-    let (pages, memory) = if cfg!(miri) { (100, 40) } else { (1000, 200) };
+    let (pages, memory, rounds) = if cfg!(miri) { (60, 30, 2) } else { (1000, 200, 3) };
     leaves_no_page(|| {
         let space = space();
         let at = map_cached(&space, pages);
         frame::tests::limit(memory);
-        for round in 0..3 {
+        for round in 0..rounds {
             for index in 0..pages {
                 assert_eq!(space.read_u64(at + index * KIB4), Ok(index), "round {round}");
             }

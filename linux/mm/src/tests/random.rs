@@ -282,7 +282,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 600 }, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 1 } else { 600 }, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_sequence_of_operations_does_what_the_model_does(ops in prop::collection::vec(op(), 1..if cfg!(miri) { 25 } else { 120 })) {
