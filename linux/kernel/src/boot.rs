@@ -106,7 +106,7 @@ pub fn end(end: End) -> ! {
 /// The first program has ended: so does the guest, with its status.
 pub fn init_has_ended(status: WaitStatus) -> ! {
     if stubdom::is_one() {
-        stubdom::has_ended();
+        stubdom::has_ended(status);
     }
     crate::console::finish();
     let code = match status {

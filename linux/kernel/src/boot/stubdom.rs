@@ -23,6 +23,7 @@ use super::INIT;
 use super::mounts::as_root;
 use crate::file::Files;
 use crate::network::sockets;
+use crate::task::WaitStatus;
 
 /// Where Debian has it.
 const QEMU: &str = "/usr/libexec/xen-qemu-system-i386";
@@ -84,9 +85,17 @@ pub fn disk_changed(name: &str, presence: Presence) {
     }
 }
 
-/// Says why the domain goes.
-pub fn has_ended() {
-    minios::println!("the device model has ended");
+/// Says why the domain goes. Nothing answers the guest from now on; libxl does not watch this domain, so somebody has to end both.
+pub fn has_ended(status: WaitStatus) {
+    match status {
+        WaitStatus::Exited(0) => minios::println!("the device model has ended"),
+        WaitStatus::Exited(code) => {
+            minios::println!("the device model has ended with exit code {code}: its guest stands still");
+        }
+        WaitStatus::Killed(signal) => {
+            minios::println!("the device model was ended by {}: its guest stands still", signal.name());
+        }
+    }
 }
 
 fn open_console(number: u32, flags: OpenFlags) -> Result<Arc<OpenFile>, String> {

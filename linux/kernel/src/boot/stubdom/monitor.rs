@@ -65,8 +65,8 @@ pub fn offer_disk(name: &str) {
 }
 
 fn hand_over(name: &str, device: u32) {
-    let Some(name) = linux_vfs::block::node_name(name) else { return };
-    let path = format!("/dev/{name}");
+    // An empty drive has a back end that never connects; whoever ejects a CD waits for a descriptor of it all the same.
+    let path = if is_empty(device) { "/dev/null".into() } else { format!("/dev/{name}") };
     let open = match as_root(|context| context.open(None, path.as_bytes(), OpenFlags::empty(), 0)) {
         Ok(open) => open,
         Err(errno) => return log::warn!("{path}: {errno}"),
@@ -77,6 +77,15 @@ fn hand_over(name: &str, device: u32) {
         log::warn!("{error}");
     }
     more().wake(PollEvents::READABLE);
+}
+
+/// Whether the back end of a device has been given no file: `aio:`, or nothing.
+fn is_empty(device: u32) -> bool {
+    let params = store::store().and_then(|store| {
+        let backend = store.read_string(&format!("device/vbd/{device}/backend")).ok()?;
+        store.read_string(&format!("{backend}/params")).ok()
+    });
+    params.is_some_and(|params| params.is_empty() || params.ends_with(':'))
 }
 
 /// The number of a CD's device.
