@@ -23,7 +23,6 @@ AREA = 64
 COUNT = 64
 DMA_AREA = 1024
 DISK_BYTES = 4 << 20
-BRIDGE = "hvmbr0"
 # What `xl create` may take: libxl waits 30 s for the device model, and dom0's part takes as long again on a busy machine.
 CREATE = 120
 
@@ -75,6 +74,17 @@ def check_patterns(path, disk=0, bios=True, dma=True):
     wait_until(same, f"{path} has what the guest wrote", 5, 0.2)
 
 
+def open_port(model, number):
+    """A guest's serial port, raw: a pty of the domain of its device model."""
+    path = wait_until(lambda: store_read(f"/local/domain/{model}/device/console/{3 + number}/tty"), f"a pty for serial port {number}")
+    pty = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(pty)
+    settings = termios.tcgetattr(pty)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(pty, termios.TCSANOW, settings)
+    return pty
+
+
 class Hvm(harness.Domain):
     """An HVM guest with its device model's domain; `with` ends both. It is started paused and let go once its serial line is read."""
 
@@ -96,7 +106,8 @@ class Hvm(harness.Domain):
             self.disk = boot_disk(self.name, disk)
             disks = [f"format=raw,vdev=hda,access=w,target={self.disk}"]
         words.append("disk=[" + ",".join(f"'{entry}'" for entry in disks) + "]")
-        words.append("vif=[" + (f"'{vif}'" if vif else "") + "]")
+        vifs = [vif] if isinstance(vif, str) else vif or []
+        words.append("vif=[" + ",".join(f"'{entry}'" for entry in vifs) + "]")
         if boot:
             words.append(f'boot="{boot}"')
         if memory:
@@ -139,12 +150,7 @@ class Hvm(harness.Domain):
 
     def listen(self):
         """Reads the first serial port from now on."""
-        path = wait_until(lambda: store_read(f"/local/domain/{self.model}/device/console/3/tty"), "a pty for the serial port")
-        self.pty = os.open(path, os.O_RDWR | os.O_NOCTTY)
-        tty.setraw(self.pty)
-        settings = termios.tcgetattr(self.pty)
-        settings[3] &= ~termios.ECHO
-        termios.tcsetattr(self.pty, termios.TCSANOW, settings)
+        self.pty = open_port(self.model, 0)
         self.reader = threading.Thread(target=self.read, args=(self.pty,), daemon=True)
         self.reader.start()
 
@@ -167,7 +173,7 @@ class Hvm(harness.Domain):
         """Finds the domains of this name again, after they were made anew."""
         self.close()
         self.domid = int(output("xl", "domid", self.name))
-        self.model = int(store_read(f"/local/domain/{self.domid}/image/device-model-domid"))
+        self.model = int(wait_until(lambda: store_read(f"/local/domain/{self.domid}/image/device-model-domid"), "its device model", 60))
         self.listen()
 
     def close(self):
@@ -239,12 +245,17 @@ class Registers:
 
 
 class Network:
-    """A bridge of its own with DHCP and TFTP: what network cards boot from. The script is iPXE's, which the ROMs are."""
+    """A bridge of its own with DHCP and TFTP: what network cards boot from. The script is iPXE's, which the ROMs are. A second one, for
+    another card, has another number."""
 
     ADDRESS = "10.13.0.1"
 
-    def __init__(self, script=None):
-        self.folder = scratch("tftp")
+    def __init__(self, script=None, number=0):
+        self.number = number
+        self.bridge = f"hvmbr{number}"
+        self.net = f"10.{13 + number}.0"
+        self.address = f"{self.net}.1"
+        self.folder = scratch(f"tftp-{number}")
         os.makedirs(self.folder, exist_ok=True)
         shutil.copy(host_file("hvm/nbp.0"), f"{self.folder}/nbp.0")
         boot = "nbp.0"
@@ -255,20 +266,20 @@ class Network:
         with open(f"{self.folder}/big", "wb") as file:
             file.write(bytes(range(256)) * 256)
         # In dom0 the frames of a guest lack checksums that hardware would have made; the ROM drops what dnsmasq answers likewise.
-        output("ip", "link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0")
-        output("ip", "addr", "add", f"{self.ADDRESS}/24", "dev", BRIDGE)
-        output("ip", "link", "set", BRIDGE, "up")
-        run("ethtool", "-K", BRIDGE, "tx", "off", strict=False)
-        self.log = scratch("dnsmasq.log")
+        output("ip", "link", "add", self.bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0")
+        output("ip", "addr", "add", f"{self.address}/24", "dev", self.bridge)
+        output("ip", "link", "set", self.bridge, "up")
+        run("ethtool", "-K", self.bridge, "tx", "off", strict=False)
+        self.log = scratch(f"dnsmasq-{number}.log")
         self.server = subprocess.Popen(
-            ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", f"--interface={BRIDGE}", "--bind-interfaces", "--port=0",
+            ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", f"--interface={self.bridge}", "--bind-interfaces", "--port=0",
              "--no-ping", "--user=root", "--pid-file=", f"--log-facility={self.log}", "--log-dhcp", "--dhcp-authoritative",
-             "--dhcp-leasefile=/dev/null", "--dhcp-range=10.13.0.100,10.13.0.150,255.255.255.0,1h", f"--dhcp-boot={boot}",
+             "--dhcp-leasefile=/dev/null", f"--dhcp-range={self.net}.100,{self.net}.150,255.255.255.0,1h", f"--dhcp-boot={boot}",
              "--enable-tftp", f"--tftp-root={self.folder}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def vif(self, model="e1000"):
-        return f"type=ioemu,model={model},mac=00:16:3e:00:02:01,bridge={BRIDGE}"
+        return f"type=ioemu,model={model},mac=00:16:3e:00:02:{self.number + 1:02x},bridge={self.bridge}"
 
     def said(self):
         try:
@@ -283,7 +294,7 @@ class Network:
     def __exit__(self, *_):
         self.server.terminate()
         self.server.wait()
-        run("ip", "link", "del", BRIDGE, strict=False)
+        run("ip", "link", "del", self.bridge, strict=False)
         if os.path.exists(self.log):
             os.remove(self.log)
 

@@ -3,11 +3,12 @@
 import json
 import os
 import re
+import select
 import socket
 import time
 
 from harness import Failure, check, domains, equal, output, run, scratch, wait_until
-from hvm import Hvm, Network, Registers, boot_disk, check_patterns, empty_disk, version
+from hvm import Hvm, Network, Registers, boot_disk, check_patterns, empty_disk, open_port, version
 from life_tests import resources
 from suite import figure, test
 
@@ -126,6 +127,45 @@ def clients_of_the_monitor_come_and_go():
                     check(answer["return"]["running"], answer)
         output("xl", "pause", guest.name)
         output("xl", "unpause", guest.name, timeout=30)
+
+
+@test(timeout=360)
+def a_guest_with_two_serial_ports_is_made_anew_when_it_resets_and_obeys_the_power_button():
+    with Hvm('serial=["pty","pty"]', 'on_reboot="restart"', keep=False) as guest:
+        guest.expect(r"^READY$")
+        second = open_port(guest.model, 1)
+        try:
+            guest.command("S", r"^PORT 2 HEARD: $")
+            check(select.select([second], [], [], 20)[0], "nothing on the second port")
+            heard = os.read(second, 100).decode(errors="replace")
+            check(heard.startswith("PORT 2"), f"the second port says {heard!r}")
+            os.write(second, b"a word to it\n")
+            wait_until(lambda: "PORT 2 HEARD: a word to it\n" in guest.text, "what the second port was told", 20)
+        finally:
+            os.close(second)
+
+        before = guest.domid
+        guest.type("B")
+        wait_until(lambda: (guest.find_domid() or before) > before, "xl makes the guest anew", 90, 0.2)
+        guest.adopt()
+        check(guest.find_domid(f"{guest.name}-dm") == guest.model, "its device model is another domain than XenStore says")
+        # The first lines were said before anybody listened.
+        seen = len(guest.text)
+
+        def answers():
+            guest.type("T")
+            time.sleep(3)
+            return "TIMER: ten ticks" in guest.text[seen:]
+        wait_until(answers, "it boots again", 90)
+
+        code, text = run("xl", "shutdown", guest.name, strict=False)
+        check(code != 0 and "PV control interface not available" in text, f"xl shutdown: {code}, {text}")
+        code, text = run("xl", "reboot", "-F", guest.name, strict=False)
+        check(code != 0, f"xl reboot -F, which Xen has no trigger for: {text}")
+        guest.command("A", r"^BUTTON: wait$")
+        output("xl", "shutdown", "-F", guest.name)
+        guest.expect(r"^BUTTON: pressed$", 30)
+        wait_until(lambda: not {guest.name, f"{guest.name}-dm"} & set(domains()), "both domains go", 60, 0.2)
 
 
 @test(timeout=240)

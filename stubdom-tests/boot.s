@@ -82,6 +82,7 @@ run_disk:
 .include "commands.s"
 .include "disk.s"
 .include "dma.s"
+.include "second.s"
 .include "power.s"
 
     .balign 16

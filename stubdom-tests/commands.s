@@ -10,6 +10,8 @@
 #   e  a line comes back as it was typed                          D  nothing at all, until a byte comes
 #   P  power off by ACPI                                          H  halt for ever with interrupts off
 #   B  reset by port 0xcf9                                        K  reset by the keyboard controller
+#   A  wait for the power button, then as P                       X  end the device model, by its isa-debug-exit
+#   S  a line on the second serial port, and one from there
 
 interactive:
     mov si, offset ready
@@ -90,6 +92,12 @@ table:
     .word reset
     .byte 'K'
     .word keyboard_reset
+    .byte 'A'
+    .word button
+    .byte 'X'
+    .word end_model
+    .byte 'S'
+    .word second_port
     .byte 0
 
 # The BIOS's interrupt 8 calls 1Ch at each of its 18.2 ticks in a second.

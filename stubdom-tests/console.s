@@ -6,25 +6,28 @@
 
 # 115200 baud, eight bits, no interrupts.
 serial_init:
-    mov dx, COM1 + 1
+    mov bx, COM1
+# The same for the port at BX.
+port_init:
+    lea dx, [bx + 1]
     xor al, al
     out dx, al
-    mov dx, COM1 + 3
+    lea dx, [bx + 3]
     mov al, 0x80
     out dx, al
-    mov dx, COM1
+    mov dx, bx
     mov al, 1
     out dx, al
     inc dx
     xor al, al
     out dx, al
-    mov dx, COM1 + 3
+    lea dx, [bx + 3]
     mov al, 3
     out dx, al
-    mov dx, COM1 + 2
+    lea dx, [bx + 2]
     mov al, 0xc7
     out dx, al
-    mov dx, COM1 + 4
+    lea dx, [bx + 4]
     mov al, 3
     out dx, al
     ret

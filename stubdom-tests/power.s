@@ -12,6 +12,30 @@ power_off:
     out dx, ax
     jmp still_there
 
+# Waits until somebody presses the power button, as PM1a status tells (Xen's, not the device model's), and powers off.
+button:
+    mov si, offset button_text
+    call say
+    mov dx, 0xb000
+1:  sti
+    hlt
+    in ax, dx
+    test ah, 1
+    jz 1b
+    mov ax, 0x100
+    out dx, ax
+    mov si, offset pressed_text
+    call say
+    jmp power_off
+
+# Ends the device model: QEMU's isa-debug-exit, where it has been given one.
+end_model:
+    mov dx, 0x501
+    mov al, 2
+    out dx, al
+    mov si, offset survived_text
+    jmp say
+
 reset:
     mov si, offset reset_text
     call say
@@ -43,6 +67,9 @@ halt:
 1:  hlt
     jmp 1b
 
+button_text: .asciz "BUTTON: wait\r\n"
+pressed_text: .asciz "BUTTON: pressed\r\n"
+survived_text: .asciz "FAILED: the device model has not ended\r\n"
 power_text: .asciz "POWER OFF\r\n"
 reset_text: .asciz "RESET\r\n"
 halt_text: .asciz "HALT\r\n"

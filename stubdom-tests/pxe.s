@@ -28,4 +28,5 @@ drive: .byte 0x80
 .include "commands.s"
 .include "disk.s"
 .include "dma.s"
+.include "second.s"
 .include "power.s"
