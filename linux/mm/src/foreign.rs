@@ -12,19 +12,27 @@ use crate::{AddressSpace, Frame, Frames, PAGE_SIZE, PageTables, Pager, Prot};
 /// Pages that one request maps at most: 1 GiB.
 const MAX_PAGES: usize = 1 << 18;
 
-/// An object without pages, for areas to be filled with frames of other domains.
-pub struct ForeignArea {
+/// An object without pages, for areas to be filled with frames of other domains. What it keeps is dropped with the last of them.
+pub struct ForeignArea<T = ()> {
     identity: (u64, u64),
+    _kept: T,
 }
 
 impl ForeignArea {
     /// One for a device node; `identity` is that of [`Pager::identity`].
     pub const fn new(identity: (u64, u64)) -> Self {
-        Self { identity }
+        Self { identity, _kept: () }
     }
 }
 
-impl Pager for ForeignArea {
+impl<T> ForeignArea<T> {
+    /// The same, that keeps something.
+    pub const fn keeping(kept: T, identity: (u64, u64)) -> Self {
+        Self { identity, _kept: kept }
+    }
+}
+
+impl<T: Send + Sync> Pager for ForeignArea<T> {
     fn page(&self, _: u64, _: bool) -> Result<Option<Frame>> {
         Ok(None)
     }

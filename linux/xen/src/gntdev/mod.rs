@@ -13,7 +13,7 @@ use core::any::Any;
 use linux_base::file::{MapKind, Mapping, UserMemory};
 use linux_base::stat::Facts;
 use linux_base::{Errno, File, Mutex, Result, Stat};
-use linux_mm::{Frame, Pager};
+use linux_mm::{ForeignArea, Pager};
 
 use crate::devices::PortHold;
 use crate::refuse::refused;
@@ -73,33 +73,12 @@ impl Drop for Map {
     }
 }
 
-/// The area of memory that a map is in; it is gone when this is dropped.
-struct MappedArea {
-    map: Arc<Map>,
-    identity: (u64, u64),
-}
+/// That a map is in an area of memory: it is gone when this is dropped.
+struct Placed(Arc<Map>);
 
-impl Drop for MappedArea {
+impl Drop for Placed {
     fn drop(&mut self) {
-        *self.map.place.lock() = Place::Nowhere;
-    }
-}
-
-impl Pager for MappedArea {
-    fn page(&self, _: u64, _: bool) -> Result<Option<Frame>> {
-        Ok(None)
-    }
-
-    fn page_now(&self, _: u64) -> Option<Frame> {
-        None
-    }
-
-    fn identity(&self) -> (u64, u64) {
-        self.identity
-    }
-
-    fn is_foreign(&self) -> bool {
-        true
+        *self.0.place.lock() = Place::Nowhere;
     }
 }
 
@@ -180,7 +159,7 @@ impl Gntdev {
         }
         *place = Place::Begun;
         drop(place);
-        Ok(Arc::new(MappedArea { map, identity }))
+        Ok(Arc::new(ForeignArea::keeping(Placed(map), identity)))
     }
 
     /// The map of exactly this range.
