@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use linux_base::{Credentials, Errno, OpenFlags, Sink};
 use linux_vfs::block;
 use linux_vfs::devtmpfs::{self, DeviceNode};
-use linux_vfs::pseudo::PseudoFileSystem;
+use linux_vfs::pseudo::{PROC_MAGIC, PseudoFileSystem, SYSFS_MAGIC};
 use linux_vfs::tree::{Lower, Options, Tree};
 use linux_vfs::{Context, DeviceKind, FileSystem, Follow, Location, MountFlags, Vfs};
 
@@ -17,8 +17,6 @@ use crate::{console, options, proc};
 
 type Outcome<T> = Result<T, String>;
 
-const PROC_MAGIC: u64 = 0x9fa0;
-const SYSFS_MAGIC: u64 = 0x6265_6572;
 const DEVPTS_MAGIC: u64 = 0x1cd1;
 
 /// Mounts everything.

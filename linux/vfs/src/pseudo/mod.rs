@@ -25,6 +25,8 @@ use open::PseudoFile;
 
 /// `f_type` of `/proc`.
 pub const PROC_MAGIC: u64 = 0x9fa0;
+/// `f_type` of `/sys`.
+pub const SYSFS_MAGIC: u64 = 0x6265_6572;
 
 /// A directory whose names are made when asked for.
 pub trait Directory: Send + Sync {
@@ -241,6 +243,8 @@ impl PseudoInode {
 impl Inode for PseudoInode {
     fn stat(&self) -> Stat {
         let item = &self.item;
+        // Files of sysfs have a page, whatever they say; programs take that for how much there may be.
+        let is_sysfs = self.magic == SYSFS_MAGIC;
         Stat {
             dev: self.device,
             ino: self.ino,
@@ -249,8 +253,8 @@ impl Inode for PseudoInode {
             uid: item.uid,
             gid: item.gid,
             rdev: if let What::Device(_, rdev) = item.what { rdev } else { 0 },
-            size: 0,
-            blksize: 1024,
+            size: if is_sysfs && self.item.kind() == Mode::REGULAR { 4096 } else { 0 },
+            blksize: if is_sysfs { 4096 } else { 1024 },
             blocks: 0,
             atime: self.made,
             mtime: self.made,

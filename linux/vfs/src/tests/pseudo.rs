@@ -65,6 +65,7 @@ fn content_is_made_when_it_is_read_and_names_come_and_go() {
     processes.lock().retain(|pid| *pid != 5);
     assert_eq!(world.read("/proc/self/comm").err(), Some(Errno::ENOENT));
     assert_eq!(world.read("/proc/version").unwrap(), "Minios\n");
+    assert_eq!(world.stat("/proc/version").unwrap().size, 0);
     assert_eq!(world.read("/proc/exe").unwrap(), "found");
     assert_eq!(world.context().read_link(None, b"/proc/exe").unwrap(), b"/nowhere (deleted)");
     assert!(
@@ -82,10 +83,13 @@ fn a_mount_in_a_pseudo_file_system_is_found_again() {
     let sys = PseudoFileSystem::new(
         "sysfs",
         0x6265_6572,
-        Fixed::new().directory("fs", Fixed::new().directory("cgroup", Fixed::new())),
+        Fixed::new().directory("fs", Fixed::new().directory("cgroup", Fixed::new())).text("type", "xen\n"),
     );
     world.mkdir("/sys").unwrap();
     world.vfs.mount(&world.place("/sys"), sys, b"sysfs", MountFlags::default()).unwrap();
+    // A page each, as on Linux; xen-detect reads nothing of a file of no length.
+    assert_eq!((world.stat("/sys/type").unwrap().size, world.stat("/sys/fs").unwrap().size), (4096, 0));
+    assert_eq!(world.read("/sys/type").unwrap(), "xen\n");
     let tmpfs = crate::tree::Tree::tmpfs().unwrap();
     world.vfs.mount(&world.place("/sys/fs/cgroup"), tmpfs, b"tmpfs", MountFlags::default()).unwrap();
     world.write("/sys/fs/cgroup/x", "here");
