@@ -4,6 +4,7 @@
 //! is posted again as soon as its slot is copied out. So the buffers go round in a fixed order, and there is no id to look up:
 //! the back end's must be the one whose turn it is.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 use xen::{
@@ -54,6 +55,16 @@ pub(crate) struct RxQueue<P: Platform> {
     trusted: bool,
 }
 
+/// Makes a buffer so long, with zeroes: a page at a time, as `resize` takes a step for each byte under Miri.
+fn lengthen(buffer: &mut Vec<u8>, len: usize) -> Result<(), TryReserveError> {
+    static ZEROES: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+    buffer.try_reserve_exact(len.saturating_sub(buffer.len()))?;
+    while let Some(missing) = len.checked_sub(buffer.len()).filter(|missing| *missing > 0) {
+        buffer.extend_from_slice(&ZEROES[..missing.min(PAGE_SIZE)]);
+    }
+    Ok(())
+}
+
 impl<P: Platform> RxQueue<P> {
     /// Grants the ring and the buffers of one queue, and posts them all.
     pub fn new(platform: &P, peer: DomId, info: &Info, start: u32) -> Result<Self, GrantError> {
@@ -61,8 +72,7 @@ impl<P: Platform> RxQueue<P> {
         let (count, longest) = (info.rx_buffers.min(ring.capacity() as usize), info.mtu + ETHERNET_HEADER);
         let (mut buffers, mut frame) = (Vec::new(), Vec::new());
         buffers.try_reserve_exact(count).map_err(|_| GrantError::OutOfMemory)?;
-        frame.try_reserve_exact(longest).map_err(|_| GrantError::OutOfMemory)?;
-        frame.resize(longest, 0);
+        lengthen(&mut frame, longest).map_err(|_| GrantError::OutOfMemory)?;
         for id in 0..count {
             let buffer = SharedPage::new(platform, peer, Access::ReadWrite)?;
             ring.push(request(id, &buffer)).expect("there are at most as many buffers as slots");
@@ -203,10 +213,9 @@ impl<P: Platform> RxQueue<P> {
         }
         if end > self.frame.len() {
             let wanted = end.max(self.frame.len() + GROWTH);
-            if self.frame.try_reserve_exact(wanted - self.frame.len()).is_err() {
+            if lengthen(&mut self.frame, wanted).is_err() {
                 return self.drop_chain(&mut stats.no_memory);
             }
-            self.frame.resize(wanted, 0);
         }
         self.buffers[self.next].copy_out(offset, &mut self.frame[from..end]);
         self.chain.len = end;

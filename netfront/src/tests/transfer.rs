@@ -251,7 +251,7 @@ fn frames_of_every_number_of_pages_arrive_whatever_the_order_of_the_answers() {
     let mut sent = Vec::new();
     for round in 0..if cfg!(miri) { 3 } else { 400 } {
         // As many as fit, then all are taken and answered back to front.
-        for _ in 0..random(&mut seed) % 40 {
+        for _ in 0..random(&mut seed) % if cfg!(miri) { 20 } else { 40 } {
             let pages = random(&mut seed) as usize % 16;
             let len = 14 + (pages * 4096 + random(&mut seed) as usize % 4096).min(65_521);
             if let Some(token) = front.transmit(NOW) {
