@@ -362,7 +362,7 @@ class Console:
             self.expect(PROMPT)
 
 
-PROMPT = r"bash-guest[^\n]*[#$] $"
+PROMPT = r"(?:bash-guest|xen-tools)[^\n]*[#$] $"
 
 
 def bash_session(domain):
