@@ -13,6 +13,8 @@ struct Guest;
 
 impl NetHost for Guest {
     fn with(&self, f: &mut dyn FnMut(&mut dyn Net)) {
+        // The ioctls of interfaces come over any socket: `if_nametoindex` makes one of AF_UNIX.
+        ensure_up();
         // Without an interface the stack still has its loopback; an error is a guest without memory for its threads.
         if minios_std::net::with(|stack| f(stack)).is_err() {
             without_network(f);
