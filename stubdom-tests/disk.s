@@ -167,12 +167,15 @@ cdrom:
     shl al, 4
     or al, 0xa0
     out dx, al
-    mov cx, 3
+    mov cx, 4
 1:  push cx
     call atapi_read
     pop cx
     jnc 2f
-    # The first command after a change of the medium is refused.
+    # Commands after a change of the medium are refused, the second until somebody asks why.
+    push ax
+    call atapi_sense
+    pop ax
     loop 1b
     mov si, offset cdrom_failed
     call say
@@ -192,6 +195,32 @@ cdrom:
 
 # Carry and the error register in AL where it fails.
 atapi_read:
+    mov si, offset read_block
+    call atapi_command
+    jc 2f
+    mov di, offset sector
+    mov cx, 16
+    rep insw
+    mov cx, 1024 - 16
+1:  in ax, dx
+    loop 1b
+    clc
+2:  ret
+
+# Why the last command failed; the drive forgets it then.
+atapi_sense:
+    mov si, offset request_sense
+    call atapi_command
+    jc 2f
+    push cx
+    mov cx, 9
+1:  in ax, dx
+    loop 1b
+    pop cx
+2:  ret
+
+# Has the drive do what the packet at SI says, up to its data; DX is the port of that.
+atapi_command:
     call atapi_wait
     mov dx, ATAPI + 1
     xor al, al
@@ -205,20 +234,15 @@ atapi_read:
     mov al, 0xa0
     out dx, al
     call atapi_wait
+    push cx
     mov dx, ATAPI
-    mov si, offset read_block
     mov cx, 6
     rep outsw
+    pop cx
     call atapi_wait
     test al, 1
     jnz 2f
     mov dx, ATAPI
-    mov di, offset sector
-    mov cx, 16
-    rep insw
-    mov cx, 1024 - 16
-1:  in ax, dx
-    loop 1b
     clc
     ret
 2:  mov dx, ATAPI + 1
@@ -232,6 +256,7 @@ atapi_wait:
     jnz 1b
     ret
 
+request_sense: .byte 3, 0, 0, 0, 18, 0, 0, 0, 0, 0, 0, 0
 read_block: .byte 0x28, 0, 0, 0, 0, 16, 0, 0, 1, 0, 0, 0
 cdrom_text: .asciz "CD-ROM: "
 cdrom_failed: .asciz "FAILED: CD-ROM, error "
