@@ -50,6 +50,55 @@ def another_network_card_runs_a_script_that_loads_and_boots():
 
 
 @test(timeout=240)
+def two_network_cards_reach_a_network_each():
+    with Bridges() as bridges:
+        vifs = [f"type=ioemu,model=rtl8139,mac={mac},bridge={name}" for name, mac in bridges.cards]
+        # No program of the cards' own, which the BIOS would run first.
+        with Hvm('device_model_args_hvm=["-global","rtl8139.romfile="]', vif=vifs) as guest:
+            guest.expect(r"^READY$")
+            guest.command("E", r"^CARDS: done$")
+            equal(guest.text.count("CARD: a frame was sent"), 2, "cards that sent a frame")
+            for number, (name, mac) in enumerate(bridges.cards):
+                equal(bridges.heard(number), [mac], f"who sent frames to {name}")
+
+
+class Bridges:
+    """Two networks without anybody, and what a guest's card sends to each."""
+
+    TYPE = 0x88B5
+
+    def __init__(self):
+        self.cards = [("hvmbr0", "00:16:3e:00:02:01"), ("hvmbr1", "00:16:3e:00:02:02")]
+        self.sockets = []
+
+    def __enter__(self):
+        for name, _ in self.cards:
+            output("ip", "link", "add", name, "type", "bridge", "stp_state", "0", "forward_delay", "0")
+            output("ip", "link", "set", name, "up")
+            listener = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.TYPE))
+            listener.bind((name, self.TYPE))
+            listener.settimeout(10)
+            self.sockets.append(listener)
+        return self
+
+    def heard(self, number):
+        """The senders of all frames so far; at least one is waited for."""
+        senders = []
+        try:
+            while True:
+                senders.append(":".join(f"{byte:02x}" for byte in self.sockets[number].recv(2000)[6:12]))
+                self.sockets[number].settimeout(1)
+        except TimeoutError:
+            return senders
+
+    def __exit__(self, *_):
+        for listener in self.sockets:
+            listener.close()
+        for name, _ in self.cards:
+            run("ip", "link", "del", name, strict=False)
+
+
+@test(timeout=240)
 def a_paused_guest_stands_still_and_goes_on():
     with Hvm(disk="L") as guest:
         guest.expect(r"^LINE 2$")

@@ -83,6 +83,7 @@ run_disk:
 .include "disk.s"
 .include "dma.s"
 .include "second.s"
+.include "frames.s"
 .include "power.s"
 
     .balign 16

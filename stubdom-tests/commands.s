@@ -11,7 +11,7 @@
 #   P  power off by ACPI                                          H  halt for ever with interrupts off
 #   B  reset by port 0xcf9                                        K  reset by the keyboard controller
 #   A  wait for the power button, then as P                       X  end the device model, by its isa-debug-exit
-#   S  a line on the second serial port, and one from there
+#   S  a line on the second serial port, and one from there       E  a frame from each rtl8139
 
 interactive:
     mov si, offset ready
@@ -98,6 +98,8 @@ table:
     .word end_model
     .byte 'S'
     .word second_port
+    .byte 'E'
+    .word frames
     .byte 0
 
 # The BIOS's interrupt 8 calls 1Ch at each of its 18.2 ticks in a second.

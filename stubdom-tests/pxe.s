@@ -29,4 +29,5 @@ drive: .byte 0x80
 .include "disk.s"
 .include "dma.s"
 .include "second.s"
+.include "frames.s"
 .include "power.s"
