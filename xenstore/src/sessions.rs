@@ -16,7 +16,7 @@ pub const MAX_EVENTS: usize = 256;
 /// Requests of a session that are under way, or whose replies nobody has taken.
 pub const MAX_CALLS: usize = 32;
 /// Requests of all that are queued, of closed sessions too: then none is taken any more.
-const MAX_QUEUED: usize = 256;
+const MAX_QUEUED: usize = if cfg!(miri) { 40 } else { 256 };
 /// Watches of all sessions; xenstored's quota for a guest is 128, and the guest's own drivers need some.
 pub const MAX_WATCHES: usize = 96;
 /// Transactions of all sessions; xenstored's quota for a guest is 10.

@@ -1,6 +1,7 @@
 //! What sessions leave unread, without a ring.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::format;
 use std::rc::Rc;
 use std::string::String;
@@ -10,7 +11,7 @@ use super::start;
 use crate::client::Pending;
 use crate::connection::Connection;
 use crate::sessions::{Asked, MAX_BYTES, MAX_EVENTS, MAX_SESSIONS, SHARE};
-use crate::wire::{self, Decoder};
+use crate::wire::HEADER_LEN;
 use xen::fake::World;
 use xen_sys::io::xs_wire as abi;
 
@@ -24,22 +25,20 @@ fn event(connection: &mut Connection, session: u32, path: &str) {
 
 /// A path that an event of 3 KiB tells of.
 fn long(number: usize) -> String {
-    format!("data/{number:03000}")
+    format!("data/{number:04}/") + &"x".repeat(3000)
 }
 
 fn paths(connection: &mut Connection, session: u32) -> Vec<String> {
-    let path = |bytes: Vec<u8>| {
-        let event = Decoder::default().feed(&mut &bytes[..]).expect("well-formed").expect("whole");
-        let path = wire::strings(&event.payload).next().expect("a path").to_vec();
-        String::from_utf8(path).expect("it was text")
-    };
+    // Between the header and two NULs, as the token is empty.
+    let path =
+        |bytes: Vec<u8>| String::from_utf8(bytes[HEADER_LEN..bytes.len() - 2].to_vec()).expect("it was text");
     core::iter::from_fn(|| connection.sessions.take(session)).map(path).collect()
 }
 
 #[test]
 fn unread_events_are_bounded_by_bytes_and_those_left_out_are_told_as_the_watched_path() {
     let mut connection = Connection::default();
-    let sessions: Vec<u32> = (0..8).map(|_| open(&mut connection)).collect();
+    let sessions: Vec<u32> = (0..if cfg!(miri) { 2 } else { 8 }).map(|_| open(&mut connection)).collect();
     for session in &sessions {
         for number in 0..MAX_EVENTS - 1 {
             event(&mut connection, *session, &long(number));
@@ -51,13 +50,13 @@ fn unread_events_are_bounded_by_bytes_and_those_left_out_are_told_as_the_watched
     event(&mut connection, late, &long(1));
     assert_eq!(paths(&mut connection, late), [long(1)]);
     let mut left_out = 0;
-    for session in sessions {
-        let told = paths(&mut connection, session);
+    for session in &sessions {
+        let told: BTreeSet<String> = paths(&mut connection, *session).into_iter().collect();
         let is_all = (0..MAX_EVENTS - 1).all(|number| told.contains(&long(number)));
-        assert!(is_all || told.contains(&"data".into()));
+        assert!(is_all || told.contains("data"));
         left_out += usize::from(!is_all);
     }
-    assert!(left_out > 4);
+    assert!(left_out * 2 >= sessions.len());
     assert_eq!(connection.sessions.bytes(), 0);
 }
 
