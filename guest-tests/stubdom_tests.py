@@ -4,10 +4,11 @@ import json
 import os
 import re
 import select
+import shutil
 import socket
 import time
 
-from harness import Failure, check, domains, equal, output, run, scratch, wait_until
+from harness import Failure, check, domains, equal, host_file, output, run, scratch, wait_until
 from hvm import Hvm, Network, Registers, boot_disk, check_patterns, empty_disk, open_port, version
 from life_tests import resources
 from suite import figure, test
@@ -96,6 +97,16 @@ class Bridges:
             listener.close()
         for name, _ in self.cards:
             run("ip", "link", "del", name, strict=False)
+
+
+@test(timeout=240)
+def grub_loads_memtest86_from_its_disk_and_starts_it():
+    disk = scratch("grub.img")
+    shutil.copy(host_file("hvm/grub.img"), disk)
+    with Hvm(disks=[f"format=raw,vdev=hda,access=w,target={disk}"]) as guest:
+        guest.expect(r"GRUB: runs$")
+        # It clears the screen first; what it says there takes minutes where each character is a round trip to a busy machine.
+        guest.expect(r"GRUB: starts memtest86\+\n\x1b\[2J")
 
 
 @test(timeout=240)
@@ -215,6 +226,19 @@ def a_guest_with_two_serial_ports_is_made_anew_when_it_resets_and_obeys_the_powe
         output("xl", "shutdown", "-F", guest.name)
         guest.expect(r"^BUTTON: pressed$", 30)
         wait_until(lambda: not {guest.name, f"{guest.name}-dm"} & set(domains()), "both domains go", 60, 0.2)
+
+
+@test(timeout=240)
+def a_device_model_that_dies_says_so_and_its_guest_can_be_ended():
+    with Hvm('device_model_args_hvm=["-device","isa-debug-exit"]') as guest:
+        guest.expect(r"^READY$")
+        guest.type("X")
+        said = r"the device model has ended with exit code 5: its guest stands still"
+        wait_until(lambda: said in guest.model_log(), "the device model's domain says why it ends", 30)
+        wait_until(lambda: domains().get(f"{guest.name}-dm", (0, "s"))[1].count("s"), "the device model's domain ends", 30, 0.2)
+        equal((guest.state() or (0, "", "gone"))[2], None, "the end of the guest, which nobody has ended")
+        output("xl", "destroy", guest.name, timeout=60)
+        wait_until(lambda: not {guest.name, f"{guest.name}-dm"} & set(domains()), "both domains go", 30, 0.2)
 
 
 @test(timeout=240)

@@ -1,5 +1,5 @@
 //! HVM guests whose device model's domain runs on our kernel, laid out for dom0: the disk and the network program of stubdom-tests/
-//! in `hvm/`, kernel and ramdisk of each Xen's QEMU in `stubdom-VERSION/`, and a configuration for each: `hvm-VERSION.cfg`,
+//! and one with GRUB and memtest86+ in `hvm/`, kernel and ramdisk of each Xen's QEMU in `stubdom-VERSION/`, and a configuration for each: `hvm-VERSION.cfg`,
 //! `hvm-hostile-VERSION.cfg` with a device model that was taken over, and `hvm-linux-VERSION.cfg` with Linux in our kernel's place.
 
 use std::fs;
@@ -12,7 +12,7 @@ use testbed::{Builder, XenVersion, peer};
 
 use crate::images::{self, DOM0_DIR};
 use crate::stamp::Inputs;
-use crate::{dom0, packed, setup, workspace};
+use crate::{dom0, grub, packed, setup, workspace};
 
 const SOURCES: &str = "stubdom-tests";
 /// The programs, by their source's name, and the files that they become.
@@ -48,6 +48,7 @@ pub fn stage(version: XenVersion, kernel: Option<&Path>, with_linux: bool) -> Re
     for (source, product) in PROGRAMS {
         assemble(source, &dir.join("hvm").join(product))?;
     }
+    grub::disk(&dir.join("hvm/grub.img"))?;
     let registers = workspace::root().join(SOURCES).join(REGISTERS);
     let source = fs::read(&registers).with_context(|| format!("cannot read {}", registers.display()))?;
     let program = dir.join("hvm/registers");

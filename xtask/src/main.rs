@@ -9,6 +9,7 @@ mod check;
 mod conformance;
 mod dom0;
 mod figures;
+mod grub;
 mod http;
 mod hvm;
 mod images;
