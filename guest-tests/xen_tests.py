@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 import linux_clients
 from harness import Guest, check, disks, equal, host_file, output, run, scratch, shared, store_read, store_write, wait_until
@@ -157,8 +158,10 @@ def the_tool_in_a_guest_talks_with_the_one_in_dom0():
     shell.begin(f"{PROGRAMS} echo /tmp/d", r"listens$")
     shell.say(f"{TOOL} --mode=server 0 data/dom0 /tmp/d & sleep 0.1")
     with Proxy("client", guest.domid, guest.path("data/dom0")):
-        for size in (1, 5000, 200_000):
-            with connect() as stream:
+        with connect() as stream:
+            # As in `send`: the server knows of the client first.
+            time.sleep(1)
+            for size in (1, 5000, 200_000):
                 echo_bytes(stream, size)
     shell.say("kill %1 %2; wait; echo ended", r"^ended$")
     # And the other way round.
