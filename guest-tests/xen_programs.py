@@ -1,6 +1,6 @@
 """What a program in a guest does with /dev/xen, through Debian's libraries: `python3 xen_programs.py VERB ARGUMENT...`.
 
-The last line says `SUCCESS`, or what was found instead. `xen_tests.py` has it run, in a guest and once in dom0's Linux.
+The last line says `SUCCESS`, or what was found instead. `xen_tests.py` has it run in a guest.
 """
 
 import ctypes

@@ -110,7 +110,7 @@ fn boot(part: &mut Part, elf: &Path, version: XenVersion, cmdline: &str, end: En
 
 /// What the guest itself makes of wrong values and much data, whatever Xen's version.
 const ONCE: &str = "bad_input_tests,tcp_tests,router_tests,a_hundred_megabytes,a_hundred_attachments,wrong_keys,\
-    sixty_four_megabytes";
+    sixty_four_megabytes,xen_tests";
 
 pub fn on_4_17(part: &mut Part) -> Result<()> {
     on(part, XenVersion::V4_17, "")
