@@ -4,10 +4,13 @@ the network that the latter comes from.
 `Hvm` is the main thing here. What the guests know is a letter each: stubdom-tests/commands.s has them.
 """
 
+import contextlib
+import json
 import os
 import re
 import select
 import shutil
+import socket
 import subprocess
 import termios
 import threading
@@ -211,6 +214,24 @@ class Hvm(harness.Domain):
             return wait_until(lambda: re.search(answer, self.text[seen:], re.M), what, timeout, 0.02)
         except Failure as failure:
             raise Failure(f"{failure}; it says {self.text[seen:][-500:]!r}") from None
+
+    @contextlib.contextmanager
+    def monitor(self):
+        """A connection to QEMU's monitor, on libxl's way, that was greeted: what sends an order and returns its answer. Who goes before the
+        greeting was read ends dom0's vchan-socket-proxy."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(15)
+            client.connect(f"/run/xen/qmp-libxl-{self.domid}")
+            with client.makefile("r") as lines:
+                check("QMP" in json.loads(lines.readline()), "the monitor does not greet")
+
+                def order(name):
+                    client.sendall(json.dumps({"execute": name}).encode() + b"\r\n")
+                    answer = next(line for line in map(json.loads, lines) if "event" not in line)
+                    check("return" in answer, f"{name}: {answer}")
+                    return answer["return"]
+                order.client = client
+                yield order
 
     def state(self):
         """Flags and reason as xl tells them; None where the guest is gone."""

@@ -1,6 +1,5 @@
 """HVM guests whose device model runs on our kernel: Debian's QEMU in a domain of its own, started by libxl as it is."""
 
-import json
 import os
 import re
 import select
@@ -169,22 +168,14 @@ def a_guest_that_was_saved_goes_on_where_it_was():
 @test(timeout=240)
 def clients_of_the_monitor_come_and_go():
     with Hvm(disk="L") as guest:
-        path = f"/run/xen/qmp-libxl-{guest.domid}"
         for number in range(12):
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(15)
-                client.connect(path)
-                with client.makefile("r") as lines:
-                    check("QMP" in json.loads(lines.readline()), "no greeting")
-                    if number % 3 == 2:
-                        # One that goes in the midst of an order. Had it not read the greeting, dom0's vchan-socket-proxy would end.
-                        client.sendall(b'{"execute": "qmp_capa')
-                        continue
-                    for order in ("qmp_capabilities", "query-status"):
-                        client.sendall(json.dumps({"execute": order}).encode() + b"\r\n")
-                        answer = json.loads(lines.readline())
-                        check("return" in answer, f"{order}: {answer}")
-                    check(answer["return"]["running"], answer)
+            with guest.monitor() as order:
+                if number % 3 == 2:
+                    # One that goes in the midst of an order.
+                    order.client.sendall(b'{"execute": "qmp_capa')
+                    continue
+                order("qmp_capabilities")
+                check(order("query-status")["running"], "the guest does not run")
         output("xl", "pause", guest.name)
         output("xl", "unpause", guest.name, timeout=30)
 
@@ -232,8 +223,16 @@ def a_guest_with_two_serial_ports_is_made_anew_when_it_resets_and_obeys_the_powe
 def a_device_model_that_dies_says_so_and_its_guest_can_be_ended():
     with Hvm('device_model_args_hvm=["-device","isa-debug-exit"]') as guest:
         guest.expect(r"^READY$")
-        guest.type("X")
-        said = r"the device model has ended with exit code 5: its guest stands still"
+        if version() == "4.17":
+            guest.type("X")
+            code = 5
+        else:
+            # QEMU 10 does not leave at the guest's wish, since libxl gives it -no-shutdown.
+            with guest.monitor() as order:
+                order("qmp_capabilities")
+                order("quit")
+            code = 0
+        said = f"the device model has ended with exit code {code}: its guest stands still"
         wait_until(lambda: said in guest.model_log(), "the device model's domain says why it ends", 30)
         wait_until(lambda: domains().get(f"{guest.name}-dm", (0, "s"))[1].count("s"), "the device model's domain ends", 30, 0.2)
         equal((guest.state() or (0, "", "gone"))[2], None, "the end of the guest, which nobody has ended")

@@ -26,7 +26,7 @@ pub struct Args {
     /// Port of the host's loopback that reaches the guest; 0 takes any free one
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The guest's memory in MiB, if other than its configuration says
+    /// The guest's memory in MiB, if other than its configuration says; of `stubdom`, that of the device model's domain
     #[arg(long, value_name = "MIB")]
     memory: Option<u32>,
     #[arg(long, value_name = "MIB", help = linux_help())]

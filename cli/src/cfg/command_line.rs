@@ -105,8 +105,9 @@ pub fn text(value: &Scalar) -> String {
     }
 }
 
-const KNOWN: [&str; 6] = ["loglevel", "ip", "gateway", "dns", "hostname", "mount"];
-const KNOWN_PACKED: [&str; 8] = ["loglevel", "ip", "gateway", "dns", "hostname", "strace", "stubdom", "xen"];
+const KNOWN: [&str; 7] = ["loglevel", "ip", "gateway", "dns", "queues", "hostname", "mount"];
+const KNOWN_PACKED: [&str; 10] =
+    ["loglevel", "ip", "gateway", "dns", "queues", "hostname", "strace", "stubdom", "xen", "taps"];
 /// What a packed guest's other keys become.
 const OF_PACKED: [&str; 8] = ["root", "overlay", "env", "user", "cwd", "tmpfs", "mount", "options"];
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];

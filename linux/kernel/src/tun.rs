@@ -9,6 +9,7 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use linux_base::{Errno, Result};
 use linux_tun::port::{Outcome, Port, Ports, Received};
@@ -74,11 +75,11 @@ impl Ports for Vifs {
             return Err(Errno::EPERM);
         }
         let id = vif_named(name).ok_or_else(|| {
-            log::warn!("{name}: there is no vif for a tap of that name");
+            log::warn!("{name:?}: there is no vif for a tap of that name");
             Errno::ENODEV
         })?;
         if !raw::is_aside(id) {
-            log::warn!("{name}: vif{id} belongs to the network stack; taps={id} sets it aside");
+            log::warn!("{name:?}: vif{id} belongs to the network stack; taps={id} sets it aside");
             return Err(Errno::EBUSY);
         }
         let known = VIFS.lock().get(&id).cloned();
@@ -102,6 +103,8 @@ struct Vif {
     id: u32,
     state: SpinLock<State>,
     pump: Once<Arc<Thread>>,
+    /// It could not be started whole.
+    is_given_up: AtomicBool,
 }
 
 #[derive(Default)]
@@ -116,7 +119,12 @@ struct State {
 impl Vif {
     /// Serves a vif from now on.
     fn start(id: u32) -> Result<Arc<Self>> {
-        let vif = Arc::new(Self { id, state: SpinLock::default(), pump: Once::new() });
+        let vif = Arc::new(Self {
+            id,
+            state: SpinLock::default(),
+            pump: Once::new(),
+            is_given_up: AtomicBool::new(false),
+        });
         let (pumped, managed) = (vif.clone(), vif.clone());
         let builder = || thread::Builder::new(format!("vif{id}"));
         let failed = |error| {
@@ -125,7 +133,11 @@ impl Vif {
         };
         let pump = builder().stack_len(24 * 1024).spawn(move || pumped.pump()).map_err(failed)?;
         vif.pump.call_once(|| pump.thread().clone());
-        builder().stack_len(40 * 1024).spawn(move || managed.manage()).map_err(failed)?;
+        if let Err(error) = builder().stack_len(40 * 1024).spawn(move || managed.manage()) {
+            vif.is_given_up.store(true, Ordering::Relaxed);
+            vif.kick();
+            return Err(failed(error));
+        }
         VIFS.lock().insert(id, vif.clone());
         Ok(vif)
     }
@@ -172,11 +184,11 @@ impl Vif {
         }
     }
 
-    /// Takes frames off the rings, for ever.
+    /// Takes frames off the rings.
     fn pump(&self) {
         let mut patience = Patience::default();
         let mut ports = Vec::new();
-        loop {
+        while !self.is_given_up.load(Ordering::Relaxed) {
             let turn = self.turn(&mut ports);
             if turn.found {
                 patience.found();
@@ -203,6 +215,8 @@ impl Vif {
         let State { device: Some(device), tap: Some(tap), wants_room } = &mut *state else { return turn };
         ports.extend(device.events());
         let now = minios::time::now_ns();
+        // What waits in the tap must not take what the kernel itself needs.
+        let has_memory = linux_mm::ensure_room().is_ok();
         let mut taken = 0;
         while taken < BATCH {
             if let Err(until) = tap.has_room(now) {
@@ -211,7 +225,11 @@ impl Vif {
             }
             let Some((frame, _)) = device.receive(Instant::ZERO) else { break };
             let (is_blank, segment_len) = (frame.is_blank(), frame.segment_len());
-            frame.consume(|bytes| tap.deliver(Received { bytes, is_blank, segment_len }));
+            frame.consume(|bytes| {
+                if has_memory {
+                    tap.deliver(Received { bytes, is_blank, segment_len });
+                }
+            });
             taken += 1;
         }
         (turn.found, turn.is_more) = (taken > 0, taken == BATCH);

@@ -187,6 +187,8 @@ impl Host for Guest {
     }
 
     fn remote_shutdown(&self, domain: u16, reason: u32) -> Result<()> {
+        // The toolstack ends this domain with the target: what the guest has written, flushed or not, outlives a reset, as in a drive.
+        minios_std::block::sync_all();
         foreign::remote_shutdown(self.domain(domain)?, reason).map_err(errno)
     }
 

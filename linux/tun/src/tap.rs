@@ -15,8 +15,8 @@ use crate::port::{Outcome, Port, Received};
 use crate::segment;
 
 const ETHERNET: usize = 14;
-/// The longest frame: a packet of 64 KiB less a byte, and a VLAN tag.
-const LONGEST: usize = ETHERNET + 4 + 65_535;
+/// The longest frame: what a request of netfront tells in 16 bits.
+const LONGEST: usize = 65_535;
 /// `struct tun_pi`: flags and protocol.
 const PACKET_INFO: usize = 4;
 /// Frames and bytes that wait for the program at most; one more frame is taken as long as it is below both.

@@ -59,6 +59,8 @@ pub struct Devices {
     port_count: AtomicUsize,
     /// Pages that are granted to others.
     granted: AtomicUsize,
+    /// Pages of others in all maps of grants.
+    mapped: AtomicUsize,
     attic: Mutex<Attic>,
 }
 
@@ -70,6 +72,7 @@ impl Devices {
             ports: Mutex::new(BTreeMap::new()),
             port_count: AtomicUsize::new(0),
             granted: AtomicUsize::new(0),
+            mapped: AtomicUsize::new(0),
             attic: Mutex::new(Attic::default()),
         })
     }
@@ -134,6 +137,18 @@ impl Devices {
         let all = self.granted.load(Ordering::Relaxed).checked_add(count).filter(|all| *all <= limit);
         self.granted.store(all.ok_or(Errno::ENOSPC)?, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Counts pages of a new map of grants. `ENOMEM` if all maps had more than `limit`.
+    pub(crate) fn count_mapped(&self, count: usize, limit: usize) -> Result<()> {
+        let more = |all: usize| all.checked_add(count).filter(|all| *all <= limit);
+        let counted = self.mapped.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        counted.map(drop).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// The pages of a map that is gone.
+    pub(crate) fn uncount_mapped(&self, count: usize) {
+        self.mapped.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Ends a grant, now or as soon as the peer has let go of the page; that is looked at when pages are granted or given up.

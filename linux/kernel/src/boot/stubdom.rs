@@ -88,7 +88,6 @@ pub fn disk_changed(name: &str, presence: Presence) {
 /// Says why the domain goes. Nothing answers the guest from now on; libxl does not watch this domain, so somebody has to end both.
 pub fn has_ended(status: WaitStatus) {
     match status {
-        WaitStatus::Exited(0) => minios::println!("the device model has ended"),
         WaitStatus::Exited(code) => {
             minios::println!("the device model has ended with exit code {code}: its guest stands still");
         }

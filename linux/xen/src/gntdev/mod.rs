@@ -29,6 +29,8 @@ const GRANT_COPY: u32 = ioctl(b'G', 8, 16);
 const PAGE: u64 = 4096;
 /// Pages of all maps of an open file.
 pub const MAX_PAGES: usize = 4096;
+/// Pages in the maps of all programs, those that are forgotten and still in memory included.
+pub(crate) const MAX_PAGES_OF_ALL: usize = 4 * MAX_PAGES;
 
 /// What is to happen to a map when it goes.
 #[derive(Default)]
@@ -70,6 +72,7 @@ impl Drop for Map {
         if let Some(port) = &notify.port {
             port.notify();
         }
+        self.devices.uncount_mapped(self.pages.len());
     }
 }
 
@@ -111,6 +114,7 @@ impl Gntdev {
         if count > MAX_PAGES {
             return Err(Errno::ENOMEM);
         }
+        linux_mm::ensure_room()?;
         let mut pages = Vec::new();
         pages.try_reserve_exact(count)?;
         for index in 0..count {
@@ -126,6 +130,7 @@ impl Gntdev {
             if total.saturating_add(count) > MAX_PAGES {
                 return Err(Errno::ENOMEM);
             }
+            self.devices.count_mapped(count, MAX_PAGES_OF_ALL)?;
             let first = hole(&maps, count);
             let (place, notify) = (Mutex::new(Place::Nowhere), Mutex::new(Notify::default()));
             maps.insert(first, Arc::new(Map { devices: self.devices.clone(), pages, place, notify }));

@@ -65,6 +65,7 @@ impl Privcmd {
                 Err(errno) => errno.as_return_value(),
             };
             memory.write_u64(entry.checked_add(8).ok_or(Errno::EFAULT)?, result as u64)?;
+            linux_base::host::host().yield_now();
         }
         Ok(0)
     }

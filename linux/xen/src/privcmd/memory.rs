@@ -57,6 +57,10 @@ impl Privcmd {
         if count > MAX_EXTENTS {
             return Err(Errno::E2BIG);
         }
+        // The address bits alone; a page that is populated on demand would cost nothing, and so never end.
+        if flags & !0xff != 0 {
+            return Err(refused(format_args!("a change of memory with flags {flags:#x}"), Errno::EPERM));
+        }
         let count = count as usize;
         let mut extents = request::buffer::<u64>(count.min(STEP))?;
         let mut done = 0;
@@ -81,6 +85,7 @@ impl Privcmd {
                 Err(errno) if done == 0 => return Err(errno),
                 Err(_) => break,
             }
+            linux_base::host::host().yield_now();
         }
         Ok(done as i64)
     }
@@ -106,6 +111,9 @@ impl Privcmd {
                 Err(errno) => -i32::from(errno.number()),
             };
             memory.write_u32(element(errors, at, 4)?, error as u32)?;
+            if at % STEP == STEP - 1 {
+                linux_base::host::host().yield_now();
+            }
         }
         Ok(0)
     }

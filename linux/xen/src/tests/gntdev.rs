@@ -4,7 +4,7 @@ use linux_base::file::{MapKind, Mapping};
 use linux_base::{Errno, File, Result};
 use linux_mm::Pager;
 
-use super::open;
+use super::{facts, open};
 use crate::Device;
 use crate::fake::{FakeMemory, TARGET};
 use crate::gntdev::{Gntdev, MAX_PAGES};
@@ -102,6 +102,27 @@ fn a_grant_that_xen_refuses_fails_the_mapping() {
     assert_eq!(file.mmap(&mapping(0, 2)), Ok(MapKind::Foreign));
     let _second = area(&file, &mapping(0, 2)).expect("it is whole");
     assert_eq!(file.mapped(0x7000, &mapping(0, 2)), Ok(()));
+}
+
+#[test]
+fn pages_of_all_maps_are_bounded_and_count_until_they_have_left_memory() {
+    let (_, devices, file) = open(Device::Gntdev);
+    let memory = FakeMemory::new(16 + 8 * MAX_PAGES);
+    let many = std::vec![1; MAX_PAGES];
+    assert_eq!(map(&file, &memory, T, &many), Ok(0));
+    let pager = area(&file, &mapping(0, MAX_PAGES as u64)).expect("it is whole");
+    memory.put(AT, &[(0, 8), (MAX_PAGES as u64, 4), (0, 4)]);
+    assert_eq!(file.ioctl(UNMAP, AT, &memory), Ok(0));
+    let mut others = Vec::new();
+    for _ in 1..4 {
+        let other = devices.open(Device::Gntdev, facts()).expect("it opens");
+        assert_eq!(map(&other, &memory, T, &many), Ok(0));
+        others.push(other);
+    }
+    assert_eq!(map(&file, &memory, T, &[1]), Err(Errno::ENOMEM));
+    drop(pager);
+    assert_eq!(map(&file, &memory, T, &many), Ok(0));
+    assert_eq!(map(&devices.open(Device::Gntdev, facts()).unwrap(), &memory, T, &[1]), Err(Errno::ENOMEM));
 }
 
 #[test]

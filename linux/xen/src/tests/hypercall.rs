@@ -27,6 +27,10 @@ fn memory_of_the_target_is_populated_and_freed() {
     assert_eq!(call(&file, &memory, 12, 6, ARG), Ok(3));
     assert_eq!(call(&file, &memory, 12, 1, ARG), Ok(3));
     assert_eq!(host.calls(), ["populate 7 3 from Some(50) order 0 flags 6", "decrease 7 3 order 0"]);
+    // Pages that come when they are touched are not a device model's.
+    memory.put(ARG, &[(AT + 4096, 8), (3, 8), (0, 4), (1 << 16, 4), (T, 2)]);
+    assert_eq!(call(&file, &memory, 12, 6, ARG), Err(Errno::EPERM));
+    memory.put(ARG, &[(AT + 4096, 8), (3, 8), (0, 4), (6, 4), (T, 2)]);
     // Fewer than asked for is what Xen says.
     host.set_bad_frame(51, 12);
     assert_eq!(call(&file, &memory, 12, 6, ARG), Ok(1));

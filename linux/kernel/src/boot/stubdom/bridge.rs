@@ -13,7 +13,7 @@ use minios_std::process::{self, ExitCode};
 use minios_std::store;
 use vchan::Sizes;
 use xen::memory::RawPage;
-use xen::{Clock, DomId, Events};
+use xen::{Clock, DomId, Events, Wake};
 
 use super::LIBXL_MONITOR;
 
@@ -121,8 +121,13 @@ fn join(server: &Server, monitor: &Arc<OpenFile>) -> Result<(), String> {
         let Some(point) = server.wait_point() else { return Ok(()) };
         match step(server, monitor, &mut to_qemu, &mut to_libxl) {
             Ok(0) => {
+                // While QEMU does not read, nothing else shows that the client has gone.
+                let patience = Xen.now_ns().saturating_add(LAST_WORDS_NS);
+                let deadline = (!server.is_connected()).then_some(patience);
                 // A change of the socket ends it, too.
-                Xen.wait(&[point], None);
+                if Xen.wait(&[point], deadline) == Wake::TimedOut {
+                    return Ok(());
+                }
             }
             Ok(_) => {}
             Err(Over::Gone) => return Ok(()),
