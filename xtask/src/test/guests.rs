@@ -122,7 +122,7 @@ pub fn on_4_20(part: &mut Part) -> Result<()> {
 
 /// What stub domains do alike whatever Xen's version, and what takes minutes.
 const ONCE_OF_STUBDOM: &str = "another_network_card,two_network_cards,grub_loads,a_paused_guest,\
-    several_disks,destroyed_under,twenty_guests";
+    destroyed_under,twenty_guests";
 
 pub fn stubdom_on_4_17(part: &mut Part) -> Result<()> {
     stubdom(part, XenVersion::V4_17, "")
