@@ -186,9 +186,12 @@ impl Host for Guest {
         foreign::set_hvm_param(self.domain(domain)?, index, value).map_err(errno)
     }
 
-    fn remote_shutdown(&self, domain: u16, reason: u32) -> Result<()> {
-        // The toolstack ends this domain with the target: what the guest has written, flushed or not, outlives a reset, as in a drive.
+    fn settle(&self) {
+        // Flushed or not: it outlives a reset, as in a drive.
         minios_std::block::sync_all();
+    }
+
+    fn remote_shutdown(&self, domain: u16, reason: u32) -> Result<()> {
         foreign::remote_shutdown(self.domain(domain)?, reason).map_err(errno)
     }
 

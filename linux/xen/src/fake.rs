@@ -212,6 +212,10 @@ impl Host for FakeHost {
         self.note(format!("set_param {domain} {index} {value}"))
     }
 
+    fn settle(&self) {
+        self.0.lock().calls.push("settle".into());
+    }
+
     fn remote_shutdown(&self, domain: u16, reason: u32) -> Result<()> {
         self.note(format!("shutdown {domain} {reason}"))
     }

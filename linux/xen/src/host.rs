@@ -49,6 +49,8 @@ pub trait Host: Send + Sync {
     fn hvm_param(&self, domain: u16, index: u32) -> Result<u64>;
     /// `HVMOP_set_param`
     fn set_hvm_param(&self, domain: u16, index: u32, value: u64) -> Result<()>;
+    /// Has what the target wrote reach its disks, and waits for it: it is about to end, and this guest with it.
+    fn settle(&self);
     /// `SCHEDOP_remote_shutdown`
     fn remote_shutdown(&self, domain: u16, reason: u32) -> Result<()>;
     /// `HYPERVISOR_xen_version` with the buffer of that operation, empty for those without one.

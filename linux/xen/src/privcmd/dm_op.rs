@@ -11,6 +11,8 @@ use crate::request::{self, Fields, element};
 /// As Linux's `dm_op_max_nr_bufs` and `dm_op_buf_max_size`.
 const MAX_BUFFERS: u32 = 16;
 const MAX_LEN: u64 = 4096;
+/// `XEN_DMOP_remote_shutdown` (hvm/dm_op.h); an operation's number is the first word of the first buffer.
+const REMOTE_SHUTDOWN: u32 = 16;
 
 impl Privcmd {
     pub(super) fn dm_op(&self, argument: u64, memory: &dyn UserMemory) -> Result<i64> {
@@ -53,6 +55,10 @@ impl Privcmd {
             places.push(address);
             before.push(copy);
             contents.push(bytes);
+        }
+        // How libxendevicemodel says that the guest has ended.
+        if contents.first().is_some_and(|operation| operation.starts_with(&REMOTE_SHUTDOWN.to_le_bytes())) {
+            self.host().settle();
         }
         let result = self.host().dm_op(domain, &mut contents);
         // What failed may have filled something in as well.

@@ -105,6 +105,7 @@ impl Privcmd {
         let request = Fields::<8>::read(memory, argument)?;
         let domain = request.u16(0);
         self.check_target(domain, "remote shutdown")?;
+        self.host().settle();
         self.host().remote_shutdown(domain, request.u32(4)).map(|()| 0)
     }
 

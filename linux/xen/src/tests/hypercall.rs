@@ -133,7 +133,7 @@ fn the_target_is_shut_down() {
     let memory = FakeMemory::new(8192);
     memory.put(ARG, &[(T, 2), (0, 2), (3, 4)]);
     assert_eq!(call(&file, &memory, 29, 4, ARG), Ok(0));
-    assert_eq!(host.calls(), ["shutdown 7 3"]);
+    assert_eq!(host.calls(), ["settle", "shutdown 7 3"]);
     for operation in [0, 1, 2, 3, 5, 6] {
         assert_eq!(call(&file, &memory, 29, operation, ARG), Err(Errno::EPERM));
     }

@@ -36,6 +36,20 @@ fn it_is_mapped_as_an_empty_area() {
 }
 
 #[test]
+fn what_the_guest_wrote_is_on_its_disks_before_anybody_hears_that_it_has_ended() {
+    let (host, _, file) = open(Device::Privcmd);
+    let memory = FakeMemory::new(8192);
+    // `XEN_DMOP_remote_shutdown`, for another reason than power-off; then one more that is none.
+    for (operation, calls) in [(16, &["settle", "dm_op 7 [8]"][..]), (8, &["dm_op 7 [8]"])] {
+        memory.put(AT + 4096, &[(operation, 4), (1, 4)]);
+        memory.put(AT + 64, &[(AT + 4096, 8), (8, 8)]);
+        memory.put(AT, &[(T, 2), (1, 2), (0, 4), (AT + 64, 8)]);
+        assert_eq!(file.ioctl(DM_OP, AT, &memory).map(drop), Ok(()));
+        assert_eq!(host.calls(), calls);
+    }
+}
+
+#[test]
 fn a_device_model_operation_has_its_buffers_copied_in_and_out() {
     let (host, _, file) = open(Device::Privcmd);
     let memory = FakeMemory::new(4096);
