@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use linux_base::{Errno, Result};
 use linux_socket::{Net, NetHost, Sockets};
 use spin::Once;
 
@@ -13,12 +14,14 @@ struct Guest;
 
 impl NetHost for Guest {
     fn with(&self, f: &mut dyn FnMut(&mut dyn Net)) {
-        // The ioctls of interfaces come over any socket: `if_nametoindex` makes one of AF_UNIX.
-        ensure_up();
         // Without an interface the stack still has its loopback; an error is a guest without memory for its threads.
         if minios_std::net::with(|stack| f(stack)).is_err() {
             without_network(f);
         }
+    }
+
+    fn ready(&self) -> Result<()> {
+        ensure_up()
     }
 
     fn sender(&self) -> Option<(u32, u32, u32)> {
@@ -39,11 +42,11 @@ fn without_network(f: &mut dyn FnMut(&mut dyn Net)) {
 pub const STACK_LEN: usize = 80 * 1024;
 
 /// Brings the network up, if it is not yet; waits for it. A socket's call must not find it down: making an interface takes
-/// more stack than a task's thread has, and connecting it waits.
-pub fn ensure_up() {
+/// more stack than a task's thread has, and connecting it waits. `ENOMEM` without memory for a thread that does it.
+pub fn ensure_up() -> Result<()> {
     static IS_UP: AtomicBool = AtomicBool::new(false);
     if IS_UP.load(Ordering::Relaxed) {
-        return;
+        return Ok(());
     }
     let bring_up = || {
         if let Err(error) = minios_std::net::up() {
@@ -54,8 +57,12 @@ pub fn ensure_up() {
         Ok(thread) => {
             thread.join();
             IS_UP.store(true, Ordering::Relaxed);
+            Ok(())
         }
-        Err(error) => log::error!("network: {error}"),
+        Err(error) => {
+            log::error!("network: {error}");
+            Err(Errno::ENOMEM)
+        }
     }
 }
 
@@ -96,7 +103,9 @@ pub struct Interface {
 
 /// The interfaces.
 pub fn interfaces() -> Vec<Interface> {
-    ensure_up();
+    if ensure_up().is_err() {
+        return Vec::new();
+    }
     let found = minios_std::net::interfaces().unwrap_or_default();
     // The numbers of those that were removed are free.
     let named = found.into_iter().map(|status| Interface {

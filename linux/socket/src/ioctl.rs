@@ -78,6 +78,8 @@ pub(crate) fn interfaces(
     if !is_known {
         return Err(Errno::ENOTTY);
     }
+    // `if_nametoindex` asks over a socket of AF_UNIX, which needs no stack otherwise.
+    socket.sockets().host().ready()?;
     let all = socket.sockets().host().call(|net| net.interfaces());
     if command == ioctl::SIOCGIFCONF {
         return list(&all, argument, memory);

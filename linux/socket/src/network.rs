@@ -20,6 +20,11 @@ pub trait NetHost: Send + Sync {
     /// machine, it arrives at once ([`Stack::poll_loopback`]); other things are polled soon ([`Stack::needs_poll`]).
     fn with(&self, f: &mut dyn FnMut(&mut dyn Net));
 
+    /// Sees to it that there is a stack, for what may be the first to want it: `ENOMEM` if there can be none.
+    fn ready(&self) -> linux_base::Result<()> {
+        Ok(())
+    }
+
     /// Process, user and group of who makes the call that runs, for `write` on a socket that tells its peer; `None`: as who
     /// made the socket.
     fn sender(&self) -> Option<(u32, u32, u32)> {

@@ -97,7 +97,7 @@ pub fn socket(task: &mut Task, family: u32, kind: u32, protocol: u32) -> Result<
     linux_mm::ensure_room()?;
     // Those of AF_UNIX need no network.
     if family != 1 {
-        crate::network::ensure_up();
+        crate::network::ensure_up()?;
     }
     let socket = sockets().socket(&By(task), family, kind, protocol)?;
     install(task, &socket, flags)

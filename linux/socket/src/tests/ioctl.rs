@@ -87,3 +87,23 @@ fn queues_say_how_long_they_are() {
     send(&one, b"de").unwrap();
     assert_eq!(memory.number(&two, ioctl::FIONREAD), Ok(3));
 }
+
+/// A guest without the memory for a stack.
+struct NoStack;
+
+impl NetHost for NoStack {
+    fn with(&self, _: &mut dyn FnMut(&mut dyn crate::Net)) {
+        panic!("there is no stack");
+    }
+
+    fn ready(&self) -> Result<()> {
+        Err(Errno::ENOMEM)
+    }
+}
+
+#[test]
+fn a_unix_socket_that_asks_for_interfaces_first_gets_an_error_where_there_can_be_no_stack() {
+    let guest = Guest { sockets: Sockets::new(Arc::new(NoStack)), ..guest() };
+    let socket = guest.socket(UNIX, STREAM);
+    assert_eq!(socket.ioctl(ioctl::SIOCGIFINDEX, 100, &memory()).err(), Some(Errno::ENOMEM));
+}
